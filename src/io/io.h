@@ -125,6 +125,11 @@ struct io_op {
 
 typedef void io_start_fn(struct io *io, void *arg);
 
+/* Runs a node to its end and gives its exit code; main() calls it once. Loop 0 calls start(io, arg) first. On the
+ * simulated backend it is a world with this one node, an empty disk and a network of its own. When io_uring is not
+ * allowed here, prints what to allow and gives 1. */
+int io_main(int argc, char **argv, io_start_fn *start, void *arg);
+
 /* What the process was started with. Borrowed, constant. */
 int io_argc(struct io *io);
 const char *io_arg(struct io *io, int index);
