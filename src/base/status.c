@@ -1,0 +1,30 @@
+/* status: how a call ended, in gRPC's terms. */
+#include "base/status.h"
+
+#include "base/check.h"
+
+const char *status_code_name(enum status_code code) {
+    static const char *const names[] = {
+        "OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS",
+        "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE",
+        "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
+    };
+    return (unsigned)code < ARRAY_LEN(names) ? names[code] : "UNKNOWN";
+}
+
+struct status status_make(struct arena *arena, enum status_code code, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    struct status status = {.code = code, .message = arena_vprintf(arena, format, args)};
+    va_end(args);
+    return status;
+}
+
+struct status status_detail(struct arena *arena, struct status status, const ProtobufCMessage *detail) {
+    size_t len = protobuf_c_message_get_packed_size(detail);
+    uint8_t *data = arena_alloc(arena, len);
+    protobuf_c_message_pack(detail, data);
+    status.detail_type = detail->descriptor->name;
+    status.detail = bytes_of(data, len);
+    return status;
+}
