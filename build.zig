@@ -147,10 +147,11 @@ const Builder = struct {
     }
 
     fn addFiles(n: *Builder, m: *std.Build.Module, o: Options, files: []const []const u8) void {
+        var fitting: std.ArrayList([]const u8) = .empty;
         for (files) |path| {
-            if (!fitsMachine(path, o.target.result.cpu.arch)) continue;
-            m.addCSourceFile(.{ .file = n.b.path(path), .flags = n.flags(o) });
+            if (fitsMachine(path, o.target.result.cpu.arch)) fitting.append(n.b.allocator, path) catch @panic("OOM");
         }
+        m.addCSourceFiles(.{ .files = fitting.items, .flags = n.flags(o) });
     }
 
     fn library(n: *Builder, name: []const u8, o: Options, files: []const []const u8, sees_sim: bool) *std.Build.Step.Compile {
@@ -333,6 +334,8 @@ pub fn build(b: *std.Build) void {
         bench_step.dependOn(&run.step);
     } else bench_step.dependOn(&b.addFail("there are no benchmarks yet").step);
 
+    b.getInstallStep().dependOn(CompileCommands.add(&n, debug));
+
     // --- checks --------------------------------------------------------------------------------
     const checked = n.variant(debug);
     for (checked.core) |lib| unit_step.dependOn(&lib.step);
@@ -341,11 +344,7 @@ pub fn build(b: *std.Build) void {
         const exe = n.executable(std.fs.path.stem(path), debug, checked, .sim, concat(b, &.{ &.{path}, sources.unit_support }));
         exe.root_module.addIncludePath(b.path("tests"));
         exe.root_module.addObjectFile(.{ .cwd_relative = b.fmt("{s}/libcmocka.so", .{n.lib_dir}) });
-        const run = b.addRunArtifact(exe);
-        run.setName(b.fmt("unit test {s}", .{path}));
-        run.setCwd(b.path("."));
-        run.expectExitCode(0);
-        unit_step.dependOn(&run.step);
+        unit_step.dependOn(quietTest(b, exe.getEmittedBin(), b.fmt("unit test {s}", .{path})));
     }
     for (sources.contract) |path| {
         if (!n.wanted(path)) continue;
@@ -406,6 +405,52 @@ pub fn build(b: *std.Build) void {
         test_step.dependOn(step);
     }
 }
+
+/// Writes compile_commands.json, for editors.
+const CompileCommands = struct {
+    step: std.Build.Step,
+    n: Builder,
+    options: Options,
+
+    fn add(n: *Builder, options: Options) *std.Build.Step {
+        const b = n.b;
+        const c = b.allocator.create(CompileCommands) catch @panic("OOM");
+        c.* = .{
+            .step = .init(.{ .id = .custom, .name = "compile_commands.json", .owner = b, .makeFn = make }),
+            .n = n.*,
+            .options = options,
+        };
+        n.gen.addStepDependencies(&c.step);
+        n.headers.addStepDependencies(&c.step);
+        return &c.step;
+    }
+
+    fn make(step: *std.Build.Step, _: std.Build.Step.MakeOptions) !void {
+        const c: *CompileCommands = @fieldParentPtr("step", step);
+        const b = step.owner;
+        var flags: std.ArrayList(u8) = .empty;
+        for (concat(b, &.{ &.{ "cc", "-c" }, c.n.flags(c.options) })) |flag| {
+            try flags.print(b.allocator, "\"{s}\", ", .{try std.mem.replaceOwned(u8, b.allocator, flag, "\"", "\\\"")});
+        }
+        for ([_][]const u8{ "src", "sim", "tests" }) |dir| try flags.print(b.allocator, "\"-I{s}\", ", .{dir});
+        for ([_]std.Build.LazyPath{ c.n.gen, c.n.headers }) |dir| {
+            try flags.print(b.allocator, "\"-isystem\", \"{s}\", ", .{dir.getPath2(b, step)});
+        }
+        var out: std.ArrayList(u8) = .empty;
+        try out.appendSlice(b.allocator, "[\n");
+        var comma: []const u8 = "";
+        for ([_][]const u8{ "src", "sim", "tests", "bench", "fuzz" }) |dir| {
+            for (glob(b, dir, &.{".c"})) |path| {
+                try out.print(b.allocator, "{s}{{\"directory\": \"{s}\", \"file\": \"{s}\", \"arguments\": [{s}\"{s}\"]}}", .{
+                    comma, b.pathFromRoot("."), path, flags.items, path,
+                });
+                comma = ",\n";
+            }
+        }
+        try out.appendSlice(b.allocator, "\n]\n");
+        try b.build_root.handle.writeFile(.{ .sub_path = "compile_commands.json", .data = out.items });
+    }
+};
 
 /// The API's C code, made from descriptors and from our own .proto files.
 fn generate(b: *std.Build, sources: Sources) std.Build.LazyPath {
@@ -523,12 +568,7 @@ fn sanitized(n: *Builder, step: *std.Build.Step) void {
     for (s.unit) |path| {
         if (!n.wanted(path)) continue;
         const exe = c.link(std.fs.path.stem(path), &.{c.object(path)}, &.{ unit_support, sim, core }, &.{"-lcmocka"});
-        const run = std.Build.Step.Run.create(b, b.fmt("asan unit test {s}", .{path}));
-        run.addFileArg(exe);
-        run.setCwd(b.path("."));
-        sanitizerEnvironment(run);
-        run.expectExitCode(0);
-        step.dependOn(&run.step);
+        step.dependOn(quietTest(b, exe, b.fmt("asan unit test {s}", .{path})));
     }
     for (s.contract) |path| {
         if (!n.wanted(path)) continue;
@@ -545,9 +585,23 @@ fn sanitized(n: *Builder, step: *std.Build.Step) void {
     }
 }
 
+/// Runs a deterministic test; not again when neither it nor its program changed.
+fn quietTest(b: *std.Build, program: std.Build.LazyPath, name: []const u8) *std.Build.Step {
+    const run = b.addSystemCommand(&.{"sh"});
+    run.addFileArg(b.path("tools/quiet.sh"));
+    run.addFileArg(program);
+    run.setName(name);
+    run.setCwd(b.path("."));
+    sanitizerEnvironment(run);
+    run.expectExitCode(0);
+    return &run.step;
+}
+
+const symbolizer = "allow_addr2line=1:external_symbolizer_path=/usr/bin/addr2line";
+
 fn sanitizerEnvironment(run: *std.Build.Step.Run) void {
-    run.setEnvironmentVariable("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=0:strict_string_checks=1:abort_on_error=0");
-    run.setEnvironmentVariable("UBSAN_OPTIONS", "print_stacktrace=1");
+    run.setEnvironmentVariable("ASAN_OPTIONS", "detect_leaks=1:detect_stack_use_after_return=0:strict_string_checks=1:" ++ symbolizer);
+    run.setEnvironmentVariable("UBSAN_OPTIONS", "print_stacktrace=1:" ++ symbolizer);
 }
 
 fn fuzzers(n: *Builder, step: *std.Build.Step, seconds: u32) void {
@@ -567,6 +621,7 @@ fn fuzzers(n: *Builder, step: *std.Build.Step, seconds: u32) void {
         run.addArgs(&.{ stem, b.fmt("{d}", .{seconds}) });
         run.setName(b.fmt("fuzz {s}", .{stem}));
         run.setCwd(b.path("."));
+        sanitizerEnvironment(run);
         run.has_side_effects = true;
         step.dependOn(&run.step);
     }
