@@ -34,12 +34,15 @@ struct queue_task {
 /* What the queues need of the rest; given by the server, which knows routes and posts between loops. */
 struct queue_host {
     /* Brings the matched pair to the engine of task->hash. The engine ends the call, or gives it back by
-     * queues_poll_again(call) when the task is stale, or by queues_requeue when the call is gone. */
+     * queues_poll_again(call) when the task is stale. */
     void (*start)(void *ctx, const struct queue_name *name, const struct queue_task *task, struct call *poll);
     void *ctx;
 };
 
 struct queues *queues_create(struct io *io, const struct queue_host *host);
+/* Ends every waiting poll with its empty response, and its timer; before queues_destroy, which follows in a later
+ * batch. */
+void queues_stop(struct queues *queues);
 void queues_destroy(struct queues *queues);
 
 /* Adds a task, or hands it to a waiting poller at once (in a later batch, never nested). Adding one that is there
