@@ -38,6 +38,7 @@ const c_flags = [_][]const u8{
     "-DNORN_VERSION=\"" ++ version ++ "\"",
     "-Ulinux", // A field of a generated message has this name.
     "-Uunix",
+    "-DPROTOBUF_C__NO_DEPRECATED", // Old clients use such fields.
     "-fno-strict-aliasing",
     "-fno-omit-frame-pointer",
 };

@@ -248,7 +248,7 @@ def main():
         part[1].append(str(path.relative_to(out)))
     for index, (_, names) in enumerate(parts):
         text = "".join(f'#include "{name}"\n' for name in names)
-        (out / f"norn_api_{index}.c").write_text("#define PROTOBUF_C__ALLOW_DEPRECATED\n" + text)
+        (out / f"norn_api_{index}.c").write_text(text)
 
     for path in (api_set, own_set, all_set):
         path.unlink(missing_ok=True)
