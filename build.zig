@@ -11,7 +11,8 @@
 //!   tests/unit/**_test.c         one cmocka program each, on the simulated backend
 //!   tests/contract/*_contract.c  one program for each backend; both must print the same
 //!   tests/{unit,contract}/**.c   what else is there is linked to those programs
-//!   tests/{integration,sdk}/*.sh run with NORN and NORN_SIM set
+//!   tests/{integration,sdk}/*.sh run with NORN and NORN_SIM set; only executable files
+//!   include/                     public headers
 //!   fuzz/*_fuzz.c                one libFuzzer program each
 //!   proto/**.proto               our own messages
 //!
@@ -94,7 +95,7 @@ const Sources = struct {
             .contract = filter(b, contract, isContract, true),
             .contract_support = filter(b, contract, isContract, false),
             .fuzz = filter(b, glob(b, "fuzz", &.{".c"}), isFuzz, true),
-            .integration = filter(b, std.mem.concat(b.allocator, []const u8, &scripts) catch @panic("OOM"), isExecutable, true),
+            .integration = executables(b, concat(b, &scripts)),
             .proto = glob(b, "proto", &.{".proto"}),
             .has_main = contains(src, "src/main.c"),
             .has_sim_main = contains(sim, "sim/main.c"),
@@ -123,6 +124,8 @@ const Builder = struct {
     /// Where Debian keeps the libraries of this machine.
     lib_dir: []const u8,
     plants: bool,
+    /// Public headers of the worker SDK.
+    has_include: bool,
     test_filter: ?[]const u8,
     api: *std.Build.Step.Compile = undefined,
 
@@ -137,6 +140,7 @@ const Builder = struct {
             .sanitize_c = if (debug) .full else .off,
         });
         m.addIncludePath(n.b.path("src"));
+        if (n.has_include) m.addIncludePath(n.b.path("include"));
         m.addSystemIncludePath(n.gen);
         m.addSystemIncludePath(n.headers);
         return m;
@@ -265,6 +269,7 @@ pub fn build(b: *std.Build) void {
         .headers = thirdPartyHeaders(b),
         .lib_dir = libDir(b, target.result.cpu.arch),
         .plants = plants,
+        .has_include = exists(b.pathFromRoot("include")),
         .test_filter = test_filter,
     };
     n.api = n.apiLibrary(target);
@@ -386,25 +391,70 @@ pub fn build(b: *std.Build) void {
     seam.expectExitCode(0);
     seam_step.dependOn(&seam.step);
 
-    // Tests that watch the clock come last and one by one, when nothing else keeps the machine busy.
+    // Scripts watch the clock. Under `test` they come after everything else, when nothing keeps the machine busy.
+    var others: std.ArrayList(*std.Build.Step) = .empty;
+    others.appendSlice(b.allocator, &.{ b.getInstallStep(), unit_step, contract_step, asan_step, aarch64_step, seam_step }) catch @panic("OOM");
+    const planted = plantedPrograms(&n, release, fast);
+    if (planted) |step| others.append(b.allocator, step) catch @panic("OOM");
+    for (others.items) |step| test_step.dependOn(step);
+    integrationTests(&n, test_step, others.items, planted != null);
+    const programs: []const *std.Build.Step = if (planted) |step| &.{ b.getInstallStep(), step } else &.{b.getInstallStep()};
+    integrationTests(&n, integration_step, programs, planted != null);
+}
+
+/// Scripts, one by one.
+fn integrationTests(n: *Builder, step: *std.Build.Step, first: []const *std.Build.Step, planted: bool) void {
+    const b = n.b;
     var before: ?*std.Build.Step = null;
-    for (sources.integration) |path| {
+    for (n.sources.integration) |path| {
         if (!n.wanted(path)) continue;
-        const run = b.addSystemCommand(&.{b.pathFromRoot(path)});
+        const run = b.addSystemCommand(&.{ "sh", b.pathFromRoot("tools/integration.sh"), b.pathFromRoot(path) });
         run.setName(path);
         run.setCwd(b.path("."));
         run.setEnvironmentVariable("NORN", b.getInstallPath(.bin, "norn"));
         run.setEnvironmentVariable("NORN_SIM", b.getInstallPath(.bin, "norn-sim"));
+        if (planted) {
+            run.setEnvironmentVariable("NORN_PLANTED", b.getInstallPath(.bin, "norn-planted"));
+            run.setEnvironmentVariable("NORN_SIM_PLANTED", b.getInstallPath(.bin, "norn-sim-planted"));
+        }
         run.setEnvironmentVariable("NORN_PYTHON", python(b));
         run.has_side_effects = true;
-        run.step.dependOn(b.getInstallStep());
-        if (before) |step| run.step.dependOn(step);
+        for (first) |s| run.step.dependOn(s);
+        if (before) |s| run.step.dependOn(s);
         before = &run.step;
-        integration_step.dependOn(&run.step);
+        step.dependOn(&run.step);
     }
-    for ([_]*std.Build.Step{ b.getInstallStep(), unit_step, contract_step, asan_step, aarch64_step, seam_step, integration_step }) |step| {
-        test_step.dependOn(step);
+}
+
+/// norn-planted and norn-sim-planted: with planted bugs (NORN_PLANTS), to prove that tests find such bugs.
+/// Only folders that have some are compiled again. Null if there are none.
+fn plantedPrograms(n: *Builder, o: Options, plain: Variant) ?*std.Build.Step {
+    const b = n.b;
+    const s = n.sources;
+    const options: Options = .{ .target = o.target, .optimize = o.optimize, .plants = true };
+    const everywhere = mentions(b, glob(b, "src", &.{".h"}), "NORN_PLANTS");
+    var any = everywhere;
+    var core: std.ArrayList(*std.Build.Step.Compile) = .empty;
+    for (s.core, plain.core) |folder, lib| {
+        const again = everywhere or mentions(b, folder.files, "NORN_PLANTS");
+        any = any or again;
+        core.append(b.allocator, if (again) n.library(folder.name, options, folder.files, false) else lib) catch @panic("OOM");
     }
+    const uring = mentions(b, s.uring, "NORN_PLANTS");
+    if (!any and !uring) return null;
+    const v: Variant = .{
+        .core = core.items,
+        .uring = if (uring or everywhere) n.library("uring", options, s.uring, false) else plain.uring,
+        .sim = plain.sim,
+    };
+    const step = b.step("planted", "Install norn-planted and norn-sim-planted, which have bugs that tests must find");
+    if (s.has_main) {
+        step.dependOn(&b.addInstallArtifact(n.executable("norn-planted", options, v, .uring, &.{"src/main.c"}), .{}).step);
+    }
+    if (s.has_sim_main) {
+        step.dependOn(&b.addInstallArtifact(n.executable("norn-sim-planted", options, v, .sim, &.{"sim/main.c"}), .{}).step);
+    }
+    return step;
 }
 
 /// Writes compile_commands.json, for editors.
@@ -433,7 +483,7 @@ const CompileCommands = struct {
         for (concat(b, &.{ &.{ "cc", "-c" }, c.n.flags(c.options) })) |flag| {
             try flags.print(b.allocator, "\"{s}\", ", .{try std.mem.replaceOwned(u8, b.allocator, flag, "\"", "\\\"")});
         }
-        for ([_][]const u8{ "src", "sim", "tests" }) |dir| try flags.print(b.allocator, "\"-I{s}\", ", .{dir});
+        for ([_][]const u8{ "src", "include", "sim", "tests" }) |dir| try flags.print(b.allocator, "\"-I{s}\", ", .{dir});
         for ([_]std.Build.LazyPath{ c.n.gen, c.n.headers }) |dir| {
             try flags.print(b.allocator, "\"-isystem\", \"{s}\", ", .{dir.getPath2(b, step)});
         }
@@ -493,11 +543,12 @@ const Clang = struct {
 
     fn object(c: Clang, path: []const u8) std.Build.LazyPath {
         const b = c.n.b;
-        const run = b.addSystemCommand(&.{ c.path, "-c", "-O1", "-g", c.checks, "-fno-sanitize-recover=all" });
+        const run = b.addSystemCommand(&.{ c.path, "-c", "-O1", "-g", c.checks, clangMachine(b), "-fno-sanitize-recover=all" });
         run.setName(b.fmt("clang {s}", .{path}));
         if (c.n.plants) run.addArg("-DNORN_PLANTS");
         if (std.mem.endsWith(u8, path, ".c")) run.addArgs(concat(b, &.{ &c_flags, &warnings }));
         run.addPrefixedDirectoryArg("-I", b.path("src"));
+        if (c.n.has_include) run.addPrefixedDirectoryArg("-I", b.path("include"));
         run.addPrefixedDirectoryArg("-I", b.path("sim"));
         run.addPrefixedDirectoryArg("-I", b.path("tests"));
         run.addPrefixedDirectoryArg("-isystem", c.n.gen);
@@ -549,6 +600,10 @@ const Clang = struct {
         return out;
     }
 };
+
+fn clangMachine(b: *std.Build) []const u8 {
+    return if (b.graph.host.result.cpu.arch == .x86_64) "-march=x86-64-v2" else "-march=armv8-a";
+}
 
 fn clangPath(b: *std.Build) []const u8 {
     const name = b.graph.env_map.get("NORN_CLANG") orelse return "clang";
@@ -685,6 +740,15 @@ fn concat(b: *std.Build, lists: []const []const []const u8) []const []const u8 {
     return std.mem.concat(b.allocator, []const u8, lists) catch @panic("OOM");
 }
 
+fn mentions(b: *std.Build, paths: []const []const u8, word: []const u8) bool {
+    for (paths) |path| {
+        const text = b.build_root.handle.readFileAlloc(b.allocator, path, 1 << 26) catch continue;
+        defer b.allocator.free(text);
+        if (std.mem.indexOf(u8, text, word) != null) return true;
+    }
+    return false;
+}
+
 fn contains(paths: []const []const u8, path: []const u8) bool {
     for (paths) |p| if (eql(p, path)) return true;
     return false;
@@ -714,9 +778,13 @@ fn isFuzz(path: []const u8) bool {
     return std.mem.endsWith(u8, path, "_fuzz.c");
 }
 
-fn isExecutable(path: []const u8) bool {
-    const stat = std.fs.cwd().statFile(path) catch return false;
-    return stat.mode & 0o111 != 0;
+fn executables(b: *std.Build, paths: []const []const u8) []const []const u8 {
+    var out: std.ArrayList([]const u8) = .empty;
+    for (paths) |path| {
+        const stat = b.build_root.handle.statFile(path) catch continue;
+        if (stat.mode & 0o111 != 0) out.append(b.allocator, path) catch @panic("OOM");
+    }
+    return out.items;
 }
 
 fn fitsMachine(path: []const u8, arch: std.Target.Cpu.Arch) bool {

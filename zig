@@ -2,28 +2,37 @@
 # Runs the pinned Zig, after putting what a build needs in place.
 #
 # What it looks after, each with one line of output when something had to be done:
-#   - Debian packages (tools/packages.txt; Debian's newest clang too, for steps that need it);
+#   - Debian packages: tools/packages.txt; for steps that need them Debian's newest clang, and tools/packages-test.txt;
 #   - a Python environment with the packages of tools/requirements.txt;
 #   - Zig itself (tools/requirements-zig.txt, checked by hash).
 # The last two live in a cache folder: $NORN_CACHE, else $XDG_CACHE_HOME/norn, else ~/.cache/norn.
 # NORN_NO_SETUP=1 leaves the system packages alone.
 set -eu
 
-root=$(CDPATH= cd -- "${0%/*}" && pwd)
+case $0 in */*) root=$(CDPATH= cd -- "${0%/*}" && pwd) ;; *) root=$PWD ;; esac
 cache=${NORN_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/norn}
 say() { echo "norn setup: $*" >&2; }
 die() { say "$*"; exit 1; }
 
-packages=$(sed '/^#/d' "$root/tools/packages.txt" | tr '\n' ' ')
+packages=$(sed '/^#/d' "$root/tools/packages.txt")
 [ -x /usr/bin/python3 ] && [ ! -e /etc/debian_version ] || packages="$packages python3 python3-venv"
-need_clang=
+need_clang= need_tests=
 for arg; do
-    case $arg in test | test-asan | fuzz | check) need_clang=1 ;; esac
+    case $arg in
+        --) break ;;
+        test | test-asan | fuzz) need_clang=1 ;;
+    esac
+    case $arg in
+        test | test-integration) need_tests=1 ;;
+    esac
 done
 
 zig_dir=$cache/zig-$(cksum <"$root/tools/requirements-zig.txt" | tr ' ' -)
 venv=$cache/venv-$(cksum <"$root/tools/requirements.txt" | tr ' ' -)
-stamp=$cache/packages${need_clang:+-clang}
+stamp=$cache/packages${need_clang:+-clang}${need_tests:+-tests}
+[ -z "$need_tests" ] || [ ! -e "$root/tools/packages-test.txt" ] ||
+    packages="$packages $(sed '/^#/d' "$root/tools/packages-test.txt")"
+packages=$(echo $packages)
 
 # --- system packages ---------------------------------------------------------------------------
 
@@ -92,7 +101,7 @@ packages_ready() {
         [ -z "$need_clang" ] || clang=$(installed_clang)
         return
     fi
-    [ "$stamp" -nt /var/lib/dpkg/status ] && { read -r had; read -r clang || true; } <"$stamp" && [ "$had" = "${packages% }" ]
+    [ "$stamp" -nt /var/lib/dpkg/status ] && { read -r had; read -r clang || true; } <"$stamp" && [ "$had" = "$packages" ]
 }
 
 # --- Python and Zig ----------------------------------------------------------------------------
