@@ -81,8 +81,8 @@ const Sources = struct {
         const unit = glob(b, "tests/unit", &.{".c"});
         const contract = glob(b, "tests/contract", &.{".c"});
         const scripts = [_][]const []const u8{
-            glob(b, "tests/integration", &.{".sh"}),
-            glob(b, "tests/sdk", &.{".sh"}),
+            flatGlob(b, "tests/integration", ".sh"),
+            flatGlob(b, "tests/sdk", ".sh"),
         };
         return .{
             .core = core.items,
@@ -94,7 +94,7 @@ const Sources = struct {
             .unit_support = filter(b, unit, isTest, false),
             .contract = filter(b, contract, isContract, true),
             .contract_support = filter(b, contract, isContract, false),
-            .fuzz = filter(b, glob(b, "fuzz", &.{".c"}), isFuzz, true),
+            .fuzz = filter(b, flatGlob(b, "fuzz", ".c"), isFuzz, true),
             .integration = executables(b, concat(b, &scripts)),
             .proto = glob(b, "proto", &.{".proto"}),
             .has_main = contains(src, "src/main.c"),
@@ -490,7 +490,7 @@ const CompileCommands = struct {
         var out: std.ArrayList(u8) = .empty;
         try out.appendSlice(b.allocator, "[\n");
         var comma: []const u8 = "";
-        for ([_][]const u8{ "src", "sim", "tests", "bench", "fuzz" }) |dir| {
+        for ([_][]const u8{ "src", "sim", "tests/unit", "tests/contract", "bench", "fuzz" }) |dir| {
             for (glob(b, dir, &.{".c"})) |path| {
                 try out.print(b.allocator, "{s}{{\"directory\": \"{s}\", \"file\": \"{s}\", \"arguments\": [{s}\"{s}\"]}}", .{
                     comma, b.pathFromRoot("."), path, flags.items, path,
@@ -725,6 +725,20 @@ fn glob(b: *std.Build, dir: []const u8, endings: []const []const u8) []const []c
                 out.append(b.allocator, b.fmt("{s}/{s}", .{ dir, entry.path })) catch @panic("OOM");
             }
         }
+    }
+    std.mem.sort([]const u8, out.items, {}, lessThan);
+    return out.items;
+}
+
+/// As glob, without the folders below (fuzz/corpus and node_modules are large).
+fn flatGlob(b: *std.Build, dir: []const u8, ending: []const u8) []const []const u8 {
+    var out: std.ArrayList([]const u8) = .empty;
+    var root = b.build_root.handle.openDir(dir, .{ .iterate = true }) catch return out.items;
+    defer root.close();
+    var entries = root.iterate();
+    while (entries.next() catch @panic("cannot read a source folder")) |entry| {
+        if (entry.kind != .file or entry.name[0] == '.' or !std.mem.endsWith(u8, entry.name, ending)) continue;
+        out.append(b.allocator, b.fmt("{s}/{s}", .{ dir, entry.name })) catch @panic("OOM");
     }
     std.mem.sort([]const u8, out.items, {}, lessThan);
     return out.items;
