@@ -24,13 +24,13 @@ const version = "0.1.0";
 const api_parts = 8; // As in tools/gen_protos.py.
 
 const warnings = [_][]const u8{
-    "-Wall",                  "-Wextra",
-    "-Werror",                "-Wshadow",
-    "-Wvla",                  "-Wstrict-prototypes",
-    "-Wmissing-prototypes",   "-Wold-style-definition",
-    "-Wpointer-arith",        "-Wwrite-strings",
-    "-Wimplicit-fallthrough", "-Wundef",
-    "-Wformat-security",      "-Wno-unused-parameter",
+    "-Wall",                           "-Wextra",
+    "-Werror",                         "-Wshadow",
+    "-Wvla",                           "-Wstrict-prototypes",
+    "-Wmissing-prototypes",            "-Wold-style-definition",
+    "-Wpointer-arith",                 "-Wwrite-strings",
+    "-Wimplicit-fallthrough",          "-Wundef",
+    "-Wformat-security",               "-Wno-unused-parameter",
     "-Wno-missing-field-initializers",
 };
 const c_flags = [_][]const u8{
@@ -520,8 +520,8 @@ fn thirdPartyHeaders(b: *std.Build) std.Build.LazyPath {
         _ = files.addCopyDirectory(.{ .cwd_relative = b.fmt("/usr/include/{s}", .{name}) }, name, .{});
     }
     for ([_][]const u8{
-        "liburing.h", "sqlite3.h",   "xxhash.h",         "xxh3.h",
-        "zlib.h",     "yaml.h",      "jansson.h",        "cmocka.h",
+        "liburing.h", "sqlite3.h",    "xxhash.h",         "xxh3.h",
+        "zlib.h",     "yaml.h",       "jansson.h",        "cmocka.h",
         "zconf.h",    "cmocka_pbc.h", "jansson_config.h",
     }) |name| {
         for ([_][]const u8{ "/usr/include", b.fmt("/usr/include/{s}", .{triple(b.graph.host.result.cpu.arch)}) }) |dir| {
