@@ -1,0 +1,15 @@
+/* attributes: memo and search attributes. */
+#ifndef NORN_SHARD_ATTRIBUTES_H
+#define NORN_SHARD_ATTRIBUTES_H
+
+#include "shard/exec.h"
+
+/* apply_event for UpsertWorkflowSearchAttributes and WorkflowPropertiesModified. */
+void attributes_apply(struct exec *exec, const HistoryEvent *event);
+/* Checks what a start gives (defined names, right types, sizes); the refusal's texts are in the arena. */
+struct status attributes_check(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
+                               const SearchAttributes *attributes, struct arena *arena);
+/* {"name": value, ...} for visibility filters. */
+void attributes_json(const SearchAttributes *attributes, struct buf *out);
+
+#endif

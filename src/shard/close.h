@@ -1,0 +1,20 @@
+/* close: the end of a run. Each writes the closing event; retries, cron and continue-as-new start the next run in the
+ * same commit. The messages are the commands' attributes; they are only read. */
+#ifndef NORN_SHARD_CLOSE_H
+#define NORN_SHARD_CLOSE_H
+
+#include "shard/commands.h"
+
+/* Closing commands, called by commands_apply. `command` gives user_metadata and event_group_markers. */
+void close_complete(struct completion *completion, const Command *command);
+void close_fail(struct completion *completion, const Command *command);
+void close_cancel(struct completion *completion, const Command *command);
+void close_continue_as_new(struct completion *completion, const Command *command);
+
+/* Ends a started workflow task by force (WorkflowTaskFailed with `cause`, unless transient), gives ids to held back
+ * events, and writes WorkflowExecutionTerminated. */
+void close_terminate(struct txn *txn, const char *reason, const Payloads *details, const char *identity);
+/* The run or execution timeout has passed. */
+void close_timed_out(struct txn *txn);
+
+#endif
