@@ -1,6 +1,7 @@
 """Reading histories: pages, reverse order, the close event, waiting for events; markers, search attributes and memo."""
 
 import asyncio
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -205,7 +206,7 @@ async def unknown_search_attribute(t: Test):
 
 @scenario()
 async def side_effects_are_stable(t: Test):
-    async with t.worker([Random], max_cached_workflows=0):
+    async with t.worker([Random], [roll, check_roll], max_cached_workflows=0):
         handle = await t.start(Random.run)
         first, second = await handle.result()
         equal(first, second, "random values before and after a replay")
@@ -229,8 +230,6 @@ class Random:
 
 @activity.defn
 async def roll() -> str:
-    import uuid
-
     return str(uuid.uuid4())
 
 
