@@ -9,7 +9,10 @@ void attributes_apply(struct exec *exec, const HistoryEvent *event);
 /* Checks what a start gives (defined names, right types, sizes); the refusal's texts are in the arena. */
 struct status attributes_check(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
                                const SearchAttributes *attributes, struct arena *arena);
-/* {"name": value, ...} for visibility filters. */
+/* A copy whose values name their declared type: what a start or an upsert writes into its event. NULL gives NULL. */
+SearchAttributes *attributes_typed(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
+                                   const SearchAttributes *attributes, struct arena *arena);
+/* {"name": value, ...} for visibility filters, of typed values (search_attributes.h). */
 void attributes_json(const SearchAttributes *attributes, struct buf *out);
 
 #endif
