@@ -46,8 +46,11 @@ struct engine_limits {
 
 struct engine;
 
-struct engine *engine_create(struct io *io, struct store_loop *store, const struct engine_host *host,
-                             const struct engine_limits *limits, uint64_t epoch);
+/* Made before the store is open, for recovery goes through it. */
+struct engine *engine_create(struct io *io, const struct engine_host *host, const struct engine_limits *limits);
+/* The store is open; after recovery, before engine_start. `epoch` is store_epoch: it tells this start's dispatch nonces
+ * from those of earlier ones. */
+void engine_attach(struct engine *engine, struct store_loop *store, uint64_t epoch);
 void engine_destroy(struct engine *engine);
 /* Hooks for store_attach. */
 struct store_engine engine_store_hooks(struct engine *engine);
