@@ -1,0 +1,198 @@
+/* io_mem: a heap for each node, and stacks.
+ *
+ * Each piece carries a header with its heap, its place in the heap's list and its caller. A crash frees the whole list;
+ * an exit reports what is left. A piece may only be freed by the node that owns it: memory handed from one node to
+ * another is a bug, for in life they share none. Memory that no contract promises to be zero is filled with the run's
+ * fill byte, which differs between the two runs of a seed, so that a use of uninitialised bytes shows in the trace.
+ * Outside of any node memory is plain and counted nowhere. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/mem.h"
+#include "io_sim.h"
+
+struct memory_piece {
+    struct memory_piece *next, **link;                  /* **link points here */
+    struct memory *memory;
+    void *caller;
+    uint64_t size;
+    uint64_t magic;
+};
+_Static_assert(sizeof(struct memory_piece) % 16 == 0, "pieces keep malloc's alignment");
+
+enum { PIECE_MAGIC = 0x4e6f726e };
+
+void *world_alloc(size_t size) {
+    void *memory = calloc(1, size ? size : 1);
+    if (!memory) abort();
+    return memory;
+}
+void *world_realloc(void *pointer, size_t size) {
+    void *memory = realloc(pointer, size ? size : 1);
+    if (!memory) abort();
+    return memory;
+}
+void world_free(void *pointer) { free(pointer); }
+
+static uint8_t fill(void) { return sim_current.world ? sim_current.world->options.fill : 0; }
+
+static void attach(struct memory_piece *piece, struct memory *memory) {
+    piece->memory = memory;
+    if (!memory) return;
+    piece->next = memory->first;
+    piece->link = &memory->first;
+    if (piece->next) piece->next->link = &piece->next;
+    memory->first = piece;
+    memory->bytes += piece->size;
+    memory->count++;
+    memory->allocated++;
+}
+
+static void detach(struct memory_piece *piece) {
+    struct memory *memory = piece->memory;
+    if (!memory) return;
+    *piece->link = piece->next;
+    if (piece->next) piece->next->link = piece->link;
+    memory->bytes -= piece->size;
+    memory->count--;
+}
+
+static struct memory *current(void) { return sim_current.node ? &sim_current.node->memory : NULL; }
+
+static struct memory_piece *piece_of(void *pointer) {
+    struct memory_piece *piece = (struct memory_piece *)pointer - 1;
+    CHECKF(piece->magic == PIECE_MAGIC, "freed or grown: memory that is not from mem_alloc, or twice");
+    CHECKF(piece->memory == current(), "memory of one node was freed or grown by another");
+    return piece;
+}
+
+void *mem_alloc(size_t size) {
+    struct memory_piece *piece = world_alloc(sizeof *piece + size);
+    piece->size = size;
+    piece->caller = __builtin_return_address(0);
+    piece->magic = PIECE_MAGIC;
+    attach(piece, current());
+    return piece + 1;
+}
+
+void *mem_realloc(void *pointer, size_t size) {
+    if (!pointer) {
+        void *fresh = mem_alloc(size);
+        ((struct memory_piece *)fresh - 1)->caller = __builtin_return_address(0);
+        if (fill()) memset(fresh, fill(), size);
+        return fresh;
+    }
+    struct memory_piece *piece = piece_of(pointer);
+    uint64_t old = piece->size;
+    detach(piece);
+    piece = world_realloc(piece, sizeof *piece + size);
+    piece->size = size;
+    attach(piece, current());
+    if (size > old && fill()) memset((uint8_t *)(piece + 1) + old, fill(), size - old);
+    return piece + 1;
+}
+
+void mem_free(void *pointer) {
+    if (!pointer) return;
+    struct memory_piece *piece = piece_of(pointer);
+    detach(piece);
+    piece->magic = 0;
+    if (fill() && piece->size) memset(piece + 1, fill(), piece->size);
+    free(piece);
+}
+
+uint64_t mem_used(void) {
+    struct memory *memory = current();
+    return memory ? memory->bytes : 0;
+}
+
+void memory_drop(struct memory *memory) {
+    for (struct memory_piece *piece = memory->first, *next; piece; piece = next) {
+        next = piece->next;
+        free(piece);
+    }
+    *memory = (struct memory){0};
+}
+
+void memory_report(const struct memory *memory) {
+    enum { SHOWN = 20 };
+    unsigned shown = 0;
+    for (const struct memory_piece *piece = memory->first; piece && shown < SHOWN; piece = piece->next, shown++)
+        fprintf(stderr, "memory left: %llu bytes, taken before %p\n", (unsigned long long)piece->size, piece->caller);
+}
+
+/* ---- stacks: kept for the next fiber, as mapping one costs more than a fiber's life ---- */
+
+struct stack_piece {                                    /* a stack in use, in the node's list; world memory */
+    struct stack_piece *next;
+    void *stack;
+    size_t size;
+};
+
+struct stack_free {                                     /* at the start of a free stack */
+    struct stack_free *next;
+    size_t size;
+};
+
+enum { GUARD = 4096 };
+
+void *stack_take(struct world *world, size_t size) {
+    CHECK(size && size % 4096 == 0);
+    struct stack_free **at = (struct stack_free **)&world->stacks_free;
+    while (*at && (*at)->size != size) at = &(*at)->next;
+    if (*at) {
+        struct stack_free *stack = *at;
+        *at = stack->next;
+        if (fill()) memset(stack, fill(), size);
+        return stack;
+    }
+    uint8_t *mapped = mmap(NULL, size + GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (mapped == MAP_FAILED || mprotect(mapped, GUARD, PROT_NONE) != 0) UNREACHABLE("no memory for a stack");
+    if (fill()) memset(mapped + GUARD, fill(), size);
+    return mapped + GUARD;
+}
+
+void stack_give(struct world *world, void *stack, size_t size) {
+    struct stack_free *entry = stack;
+    *entry = (struct stack_free){world->stacks_free, size};
+    world->stacks_free = entry;
+}
+
+void stacks_world_drop(struct world *world) {
+    for (struct stack_free *stack = world->stacks_free, *next; stack; stack = next) {
+        next = stack->next;
+        munmap((uint8_t *)stack - GUARD, stack->size + GUARD);
+    }
+    world->stacks_free = NULL;
+}
+
+void *io_stack_alloc(struct io *io, size_t size) {
+    struct io_node *node = io->node;
+    struct stack_piece *piece = world_alloc(sizeof *piece);
+    *piece = (struct stack_piece){node->stacks, stack_take(node->world, size), size};
+    node->stacks = piece;
+    node->stack_count++;
+    return piece->stack;
+}
+
+void io_stack_free(struct io *io, void *stack, size_t size) {
+    struct stack_piece **at = &io->node->stacks;
+    while (*at && (*at)->stack != stack) at = &(*at)->next;
+    CHECK(*at && (*at)->size == size);
+    struct stack_piece *piece = *at;
+    *at = piece->next;
+    world_free(piece);
+    io->node->stack_count--;
+    stack_give(io->node->world, stack, size);
+}
+
+void stacks_drop(struct io_node *node) {
+    for (struct stack_piece *piece = node->stacks, *next; piece; piece = next) {
+        next = piece->next;
+        stack_give(node->world, piece->stack, piece->size);
+        world_free(piece);
+    }
+    node->stacks = NULL;
+    node->stack_count = 0;
+}

@@ -1,0 +1,374 @@
+/* io_world: virtual time, the event heap, the trace, and the fault table.
+ *
+ * Everything that happens in a world is an event: (virtual time, sequence number). The heap gives them in that order,
+ * so the order depends on the seed alone, never on an address. Idle time is jumped over.
+ *
+ * The trace is a chain of XXH3-128 over (time, node, loop, kind, sequence, result, hash of the bytes) of each submission
+ * and each completion. Two runs of a seed are the same run when their last links are equal. */
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "io_sim.h"
+
+struct sim_current sim_current;
+
+struct scripted {
+    struct list link;
+    struct event event;
+    world_fn *fn;
+    void *arg;
+};
+
+struct prng prng_fork(uint64_t seed, const char *label, uint64_t index) {
+    struct prng mixed = {XXH3_64bits_withSeed(label, strlen(label), seed) ^ (index * 0x9e3779b97f4a7c15u)};
+    return (struct prng){prng_next(&mixed)};
+}
+
+/* ---- the heap: four children a node ---- */
+
+static void entry_moved(const struct heap_entry *entry, uint32_t index) {
+    if (entry->what & 1)
+        ((struct io_op *)(entry->what & ~(uintptr_t)1))->heap_index = index;
+    else
+        ((struct event *)entry->what)->heap_index = index;
+}
+
+static bool entry_before(const struct heap_entry *a, const struct heap_entry *b) {
+    return a->time != b->time ? a->time < b->time : a->sequence < b->sequence;
+}
+
+static void sift_up(struct world *world, uint32_t at, struct heap_entry entry) {
+    while (at) {
+        uint32_t parent = (at - 1) / 4;
+        if (!entry_before(&entry, &world->heap[parent])) break;
+        world->heap[at] = world->heap[parent];
+        entry_moved(&world->heap[at], at);
+        at = parent;
+    }
+    world->heap[at] = entry;
+    entry_moved(&world->heap[at], at);
+}
+
+static void sift_down(struct world *world, uint32_t at, struct heap_entry entry) {
+    for (;;) {
+        uint32_t first = at * 4 + 1, best = first;
+        if (first >= world->heap_count) break;
+        uint32_t end = first + 4 < world->heap_count ? first + 4 : world->heap_count;
+        for (uint32_t child = first + 1; child < end; child++)
+            if (entry_before(&world->heap[child], &world->heap[best])) best = child;
+        if (!entry_before(&world->heap[best], &entry)) break;
+        world->heap[at] = world->heap[best];
+        entry_moved(&world->heap[at], at);
+        at = best;
+    }
+    world->heap[at] = entry;
+    entry_moved(&world->heap[at], at);
+}
+
+static void heap_insert(struct world *world, uintptr_t what, int64_t time) {
+    if (world->heap_count == world->heap_cap) {
+        world->heap_cap = world->heap_cap ? world->heap_cap * 2 : 1024;
+        world->heap = world_realloc(world->heap, world->heap_cap * sizeof *world->heap);
+    }
+    if (time < world->now) time = world->now;
+    sift_up(world, world->heap_count++, (struct heap_entry){time, ++world->sequence, what});
+}
+
+static void heap_remove(struct world *world, uint32_t index) {
+    CHECK(index < world->heap_count);
+    struct heap_entry last = world->heap[--world->heap_count];
+    if (index == world->heap_count) return;
+    struct heap_entry gone = world->heap[index];
+    if (entry_before(&last, &gone))
+        sift_up(world, index, last);
+    else
+        sift_down(world, index, last);
+}
+
+void event_cancel(struct world *world, struct event *event) {
+    if (!event_scheduled(event)) return;
+    heap_remove(world, event->heap_index);
+    event->heap_index = EVENT_IDLE;
+}
+
+void event_schedule(struct world *world, struct event *event, int64_t time) {
+    event_cancel(world, event);
+    heap_insert(world, (uintptr_t)event, time);
+}
+
+void op_schedule(struct world *world, struct io_op *op, int64_t time) {
+    OP_STATE(op) = OP_HEAP;
+    heap_insert(world, (uintptr_t)op | 1, time);
+}
+
+void op_unschedule(struct world *world, struct io_op *op) {
+    CHECK(OP_STATE(op) == OP_HEAP);
+    heap_remove(world, op->heap_index);
+    OP_STATE(op) = OP_WAITING;
+}
+
+/* ---- trace ---- */
+
+const char *sim_kind_name(uint32_t kind) {
+    static const char *const names[] = {
+#define X(name) #name,
+        SIM_KINDS(X)
+#undef X
+    };
+    return kind < SIM_KIND_COUNT ? names[kind] : "?";
+}
+
+uint64_t sim_hash(const void *data, size_t len) { return len ? XXH3_64bits(data, len) : 0; }
+
+static void print_line(const struct world *world, const struct trace_line *line) {
+    const struct io_node *node = line->node < world->node_count ? world->nodes[line->node] : NULL;
+    fprintf(stderr, "%15.9f %-10s %2u %-12s %-4s #%-7llu %-6lld %016llx\n", (double)line->time / 1e9,
+            node ? node->spec.name : "-", line->loop, sim_kind_name(line->kind), line->done ? "done" : "",
+            (unsigned long long)line->sequence, (long long)line->result, (unsigned long long)line->hash);
+}
+
+void trace_event(struct io_node *node, unsigned loop, enum sim_kind kind, bool done, uint64_t sequence, int64_t result,
+                 uint64_t hash) {
+    struct world *world = node ? node->world : sim_current.world;
+    uint64_t words[8] = {world->trace.high, world->trace.low, (uint64_t)world->now,
+                         (uint64_t)(node ? node->index : 0xffff) << 32 | loop, (uint64_t)kind << 1 | done, sequence,
+                         (uint64_t)result, hash};
+    XXH128_hash_t link = XXH3_128bits(words, sizeof words);
+    world->trace = (struct world_trace){link.high64, link.low64};
+    struct trace_line *line = &world->ring[world->events++ % TRACE_RING];
+    *line = (struct trace_line){world->now, sequence, hash, result, (uint16_t)(node ? node->index : 0xffff),
+                                (uint16_t)loop, (uint16_t)kind, done};
+    if (world->options.trace && world->now >= world->options.trace_from) print_line(world, line);
+}
+
+void world_note(struct world *world, uint32_t kind, const void *data, size_t len) {
+    (void)world;
+    trace_event(sim_current.node, 0, SIM_note, false, kind, (int64_t)len, sim_hash(data, len));
+}
+
+uint64_t world_events(const struct world *world) { return world->events; }
+struct world_trace world_trace(const struct world *world) { return world->trace; }
+
+/* ---- faults ---- */
+
+static const struct {
+    const char *name, *text;
+    enum fault_group group;
+} fault_table[FAULT_COUNT] = {
+#define X(name, text, group) {#name, text, FAULT_GROUP_##group},
+    FAULTS(X)
+#undef X
+};
+
+const char *world_fault_name(enum fault fault) { return fault_table[fault].name + strlen("FAULT_"); }
+const char *world_fault_text(enum fault fault) { return fault_table[fault].text; }
+enum fault_group world_fault_group(enum fault fault) { return fault_table[fault].group; }
+void world_fault_set(struct world *world, enum fault fault, bool on) { world->fault_on[fault] = on; }
+bool world_fault_on(const struct world *world, enum fault fault) { return world->fault_on[fault]; }
+void world_fault_count(struct world *world, enum fault fault) { world->fault_hits[fault]++; }
+uint64_t world_fault_hits(const struct world *world, enum fault fault) { return world->fault_hits[fault]; }
+
+void world_fault_group_set(struct world *world, enum fault_group group, bool on) {
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        if (fault_table[fault].group == group) world->fault_on[fault] = on;
+}
+
+bool fault_strikes(struct world *world, enum fault fault, enum prng_stream stream, uint32_t per_million) {
+    if (!world->fault_on[fault] || !prng_chance(&world->streams[stream], per_million)) return false;
+    world->fault_hits[fault]++;
+    return true;
+}
+
+void world_swarm(struct world *world) {
+    for (int fault = 0; fault < FAULT_COUNT; fault++) {
+        struct prng own = prng_fork(world->options.seed, fault_table[fault].name, 0);
+        bool error = fault == FAULT_READ_ERROR || fault == FAULT_WRITE_ERROR || fault == FAULT_SYNC_ERROR ||
+                     fault == FAULT_DISK_FULL;
+        bool outside = fault_table[fault].group >= FAULT_GROUP_NETWORK;
+        world->fault_on[fault] = !error && prng_chance(&own, outside ? 500000 : 800000);
+    }
+}
+
+void world_calm(struct world *world) {
+    world->calm = true;
+    for (int group = FAULT_GROUP_NETWORK; group <= FAULT_GROUP_PROCESS; group++)
+        world_fault_group_set(world, (enum fault_group)group, false);
+    for (unsigned from = 0; from < world->node_count; from++)
+        for (unsigned to = 0; to < world->node_count; to++) world->links[from][to].cut = false;
+    net_link_changed(world);
+}
+
+/* ---- life ---- */
+
+static const char *const stream_names[] = {
+#define X(name) #name,
+    PRNG_STREAMS(X)
+#undef X
+};
+
+struct world *world_create(const struct world_options *options) {
+    CHECK(!sim_current.world);
+    struct world *world = world_alloc(sizeof *world);
+    world->options = *options;
+    for (int i = 0; i < PRNG_STREAM_COUNT; i++) world->streams[i] = prng_fork(options->seed, stream_names[i], 0);
+    list_init(&world->scripted);
+    list_init(&world->socks);
+    list_init(&world->pipes_free);
+    list_init(&world->socks_free);
+    world->wall_start = INT64_C(1767225600) * SIM_SECOND;          /* 2026-01-01 */
+    world->wall_start += prng_range(&world->streams[PRNG_CLOCK], 0, 400 * 86400) * SIM_SECOND;
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        world->fault_on[fault] = fault_table[fault].group <= FAULT_GROUP_CRASH;
+    for (unsigned from = 0; from < WORLD_NODES_MAX; from++)
+        for (unsigned to = 0; to < WORLD_NODES_MAX; to++)
+            world->links[from][to] = from == to ? (struct link){false, 5 * SIM_US, 40 * SIM_US}
+                                                : (struct link){false, 30 * SIM_US, 400 * SIM_US};
+    sim_current.world = world;
+    return world;
+}
+
+static void scripted_fire(struct world *world, struct event *event) {
+    struct scripted *scripted = CONTAINER_OF(event, struct scripted, event);
+    list_remove(&scripted->link);
+    world_fn *fn = scripted->fn;
+    void *arg = scripted->arg;
+    world_free(scripted);
+    fn(world, arg);
+}
+
+void world_call_at(struct world *world, int64_t time, world_fn *fn, void *arg) {
+    struct scripted *scripted = world_alloc(sizeof *scripted);
+    scripted->event = (struct event){scripted_fire, EVENT_IDLE};
+    scripted->fn = fn;
+    scripted->arg = arg;
+    list_push_back(&world->scripted, &scripted->link);
+    event_schedule(world, &scripted->event, time);
+}
+
+struct world *world_current(void) { return sim_current.world; }
+int64_t world_now(const struct world *world) { return world->now; }
+struct prng *world_prng(struct world *world, enum prng_stream stream) { return &world->streams[stream]; }
+void world_set_hooks(struct world *world, const struct world_hooks *hooks) { world->hooks = *hooks; }
+void world_check_leaks(struct world *world, bool on) { world->check_leaks = on; }
+
+void world_add_name(struct world *world, const char *host, const struct io_addr *addr) {
+    world->names = world_realloc(world->names, (world->name_count + 1) * sizeof *world->names);
+    char *copy = world_alloc(strlen(host) + 1);
+    memcpy(copy, host, strlen(host) + 1);
+    world->names[world->name_count++] = (struct world_name){copy, *addr};
+}
+
+void world_link_cut(struct world *world, unsigned from, unsigned to, bool cut) {
+    world->links[from][to].cut = cut;
+    trace_event(NULL, 0, SIM_link, cut, from, (int64_t)to, 0);
+    net_link_changed(world);
+}
+
+void world_link_latency(struct world *world, unsigned from, unsigned to, int64_t low, int64_t high) {
+    world->links[from][to].latency_low = low;
+    world->links[from][to].latency_high = high;
+}
+
+/* ---- running ---- */
+
+static void fire_op(struct io_op *op) {
+    struct io *io = OP_PTR(op, 5);
+    OP_STATE(op) = OP_WAITING;
+    if (op->kind >= SIM_accept && op->kind <= SIM_resolve)
+        net_op_fire(io, op);
+    else
+        file_op_fire(io, op);
+}
+
+bool world_step(struct world *world) {
+    if (!world->heap_count) return false;
+    struct heap_entry first = world->heap[0];
+    heap_remove(world, 0);
+    CHECK(first.time >= world->now);
+    world->now = first.time;
+    if (first.what & 1) {
+        fire_op((struct io_op *)(first.what & ~(uintptr_t)1));
+    } else {
+        struct event *event = (struct event *)first.what;
+        event->heap_index = EVENT_IDLE;
+        event->fire(world, event);
+    }
+    return true;
+}
+
+void world_run_until(struct world *world, int64_t time) {
+    while (world->heap_count && world->heap[0].time <= time) world_step(world);
+    if (world->now < time) world->now = time;
+}
+
+bool world_run_while_not(struct world *world, bool (*holds)(void *arg), void *arg, int64_t limit) {
+    while (!holds(arg)) {
+        if (!world->heap_count || world->heap[0].time > limit) return false;
+        world_step(world);
+    }
+    return true;
+}
+
+/* ---- failing ---- */
+
+static void print_context(struct world *world) {
+    uint64_t shown = world->events < 40 ? world->events : 40;
+    fprintf(stderr, "the last %llu io events:\n", (unsigned long long)shown);
+    for (uint64_t i = world->events - shown; i < world->events; i++) print_line(world, &world->ring[i % TRACE_RING]);
+    const struct io_node *node = sim_current.node;
+    fprintf(stderr, "seed %llu, virtual time %.9f s, event %llu, in %s%s%s\n",
+            (unsigned long long)world->options.seed, (double)world->now / 1e9, (unsigned long long)world->events,
+            node ? node->spec.name : "no node", sim_current.helper ? ", helper " : "",
+            sim_current.helper ? sim_current.helper->name : "");
+    if (world->options.command) fprintf(stderr, "to see it again: %s\n", world->options.command);
+}
+
+static const char *verdict_name(enum world_verdict verdict) {
+    switch (verdict) {
+    case WORLD_PASS: return "PASS";
+    case WORLD_USAGE: return "USAGE";
+    case WORLD_DIED: return "FAIL died";
+    case WORLD_INCORRECT: return "FAIL incorrect";
+    case WORLD_STUCK: return "FAIL stuck";
+    case WORLD_LEAK: return "FAIL leak";
+    case WORLD_DIVERGED: return "FAIL diverged";
+    }
+    return "FAIL";
+}
+
+static _Noreturn void leave(struct world *world, enum world_verdict verdict) {
+    fflush(stdout);
+    if (world) {
+        print_context(world);
+        printf("%s seed=%llu events=%llu vtime=%.3f trace=%016llx%016llx\n", verdict_name(verdict),
+               (unsigned long long)world->options.seed, (unsigned long long)world->events, (double)world->now / 1e9,
+               (unsigned long long)world->trace.high, (unsigned long long)world->trace.low);
+    }
+    fflush(stdout);
+    if (getenv("NORN_SIM_ABORT")) abort();
+    _Exit((int)verdict);
+}
+
+_Noreturn void world_fail(struct world *world, enum world_verdict verdict, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fputs("simulation: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    leave(world, verdict);
+}
+
+_Noreturn void io_die(const char *file, int line, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "%s:%d: ", file, line);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    leave(sim_current.world, WORLD_DIED);
+}
