@@ -1,14 +1,14 @@
 /* io_disk: a disk that forgets what was not synced.
  *
- * Each file has two images made of 4 KiB pages: what the node reads now, and what is durable. A page that is the same in
- * both is shared. Writes are remembered as extents until a sync covers them. A sync covers the writes whose `done` ran
- * before it was submitted; for any other the dice decide. Without a sync an extent can still become durable at any
+ * Each file has two images made of 4 KiB pages: what the node reads now, and what is durable. A page that is the same
+ * in both is shared. Writes are remembered as extents until a sync covers them. A sync covers the writes whose `done`
+ * ran before it was submitted; for any other the dice decide. Without a sync an extent can still become durable at any
  * time, in any order (write-back), so that an older state of a rewritten block can be the one that a crash leaves.
  *
  * When power is lost, each extent that is left is kept, lost, or torn at 512 bytes (a prefix, a suffix, or any sectors
- * of it), and so is the file's size: it can survive without the bytes, which then read as zeros. Each seed prefers other
- * odds at each crash. Folder entries are the same: creations, renames and removals are pending until a sync of their
- * folder, and are kept or lost one by one (a rename within a folder or between two is one).
+ * of it), and so is the file's size: it can survive without the bytes, which then read as zeros. Each seed prefers
+ * other odds at each crash. Folder entries are the same: creations, renames and removals are pending until a sync of
+ * their folder, and are kept or lost one by one (a rename within a folder or between two is one).
  *
  * Blocks are counted; beyond the limit writes, allocations and new entries get IO_ENOSPC. */
 #include <stdlib.h>

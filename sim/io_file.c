@@ -2,8 +2,8 @@
  *
  * An op takes effect at one moment between its submission and its completion, later than the former and earlier than
  * the latter, so two ops in flight may take effect in any order. The bytes of a write belong to io until it is done:
- * they are hashed at submission and must not have changed when the write takes effect. A write in flight at a crash
- * may have reached the disk or not. */
+ * they are hashed at submission and must not have changed when the write takes effect. A write in flight at a crash may
+ * have reached the disk or not. */
 #include <stdlib.h>
 
 #include "io_sim.h"
@@ -21,14 +21,15 @@ int64_t disk_latency(struct world *world, enum sim_kind kind, size_t len) {
 
 /* ---- open files of a node ---- */
 
-struct file_slot *file_get(struct io_node *node, struct io_file file) {
+struct file_slot *file_get(struct io_node *node, const void *owner, struct io_file file) {
     CHECKF(file.slot && file.slot <= node->file_count, "no such file handle");
     struct file_slot *slot = &node->files[file.slot - 1];
     CHECKF(slot->inode && slot->generation == file.generation, "a closed file was used");
+    CHECKF(slot->owner == owner, "a file was used by another loop or helper than the one that opened it");
     return slot;
 }
 
-int64_t file_handle(struct io_node *node, struct inode *inode, unsigned flags, struct io_file *out) {
+int64_t file_handle(struct io_node *node, const void *owner, struct inode *inode, unsigned flags, struct io_file *out) {
     uint32_t index = node->file_free;
     if (index) {
         node->file_free = node->files[index - 1].next_free;
@@ -39,6 +40,7 @@ int64_t file_handle(struct io_node *node, struct inode *inode, unsigned flags, s
     }
     struct file_slot *slot = &node->files[index - 1];
     slot->inode = inode;
+    slot->owner = owner;
     slot->direct = flags & IO_OPEN_DIRECT;
     slot->read = flags & IO_OPEN_READ;
     slot->write = flags & IO_OPEN_WRITE;
@@ -49,13 +51,13 @@ int64_t file_handle(struct io_node *node, struct inode *inode, unsigned flags, s
     return 0;
 }
 
-uint64_t file_owner(const struct io_node *node, struct io_file file) {
+uint64_t file_lock_owner(const struct io_node *node, struct io_file file) {
     return (uint64_t)node->incarnation << 32 | file.slot;
 }
 
-void file_put(struct io_node *node, struct io_file file) {
-    struct file_slot *slot = file_get(node, file);
-    disk_unlock_all(slot->inode, file_owner(node, file));
+void file_put(struct io_node *node, const void *owner, struct io_file file) {
+    struct file_slot *slot = file_get(node, owner, file);
+    disk_unlock_all(slot->inode, file_lock_owner(node, file));
     inode_release(node->disk, slot->inode);
     slot->inode = NULL;
     slot->generation++;
@@ -105,7 +107,7 @@ static struct io_file handle_of(const struct io_op *op) {
 static bool submit_file(struct io *io, struct io_op *op, enum sim_kind kind, struct io_file file, uint64_t hash) {
     op->args[0] = (uint64_t)file.generation << 32 | file.slot;
     if (!op_submit(io, op, kind, hash ^ file.slot)) return false;
-    struct file_slot *slot = file_get(io->node, file);
+    struct file_slot *slot = file_get(io->node, io, file);
     CHECKF(!slot->closing, "a file was used after io_close");
     slot->ops++;
     return true;
@@ -132,7 +134,7 @@ void io_dir_list(struct io *io, struct io_op *op, const char *path, struct buf *
 
 static void submit_bytes(struct io *io, struct io_op *op, enum sim_kind kind, struct io_file file, const void *data,
                          size_t len, uint64_t offset) {
-    if (!io->node->crashed) direct_check(file_get(io->node, file), data, len, offset);
+    if (!io->node->crashed) direct_check(file_get(io->node, io, file), data, len, offset);
     OP_SET_PTR(op, 1, data);
     op->args[2] = len;
     op->args[3] = offset;
@@ -155,13 +157,15 @@ static void submit_plain(struct io *io, struct io_op *op, enum sim_kind kind, st
     op->args[4] = 0;
     if (!submit_file(io, op, kind, file, offset ^ len << 1)) return;
     if (kind == SIM_datasync) {
-        op->args[4] = disk_sync_mark(file_get(io->node, file)->inode);
+        op->args[4] = disk_sync_mark(file_get(io->node, io, file)->inode);
         io->stats.datasyncs++;
     }
     schedule(io, op, 0);
 }
 
-void io_datasync(struct io *io, struct io_op *op, struct io_file file) { submit_plain(io, op, SIM_datasync, file, 0, 0); }
+void io_datasync(struct io *io, struct io_op *op, struct io_file file) {
+    submit_plain(io, op, SIM_datasync, file, 0, 0);
+}
 void io_size(struct io *io, struct io_op *op, struct io_file file) { submit_plain(io, op, SIM_size, file, 0, 0); }
 void io_lock(struct io *io, struct io_op *op, struct io_file file) { submit_plain(io, op, SIM_lock, file, 0, 0); }
 void io_truncate(struct io *io, struct io_op *op, struct io_file file, uint64_t size) {
@@ -174,7 +178,7 @@ void io_allocate(struct io *io, struct io_op *op, struct io_file file, uint64_t 
 /* Completes when the file's other ops have: they are asked to be cancelled. */
 void io_close(struct io *io, struct io_op *op, struct io_file file) {
     if (!submit_file(io, op, SIM_close, file, 0)) return;
-    struct file_slot *slot = file_get(io->node, file);
+    struct file_slot *slot = file_get(io->node, io, file);
     slot->ops--;
     slot->closing = op;
     if (!slot->ops) {
@@ -212,7 +216,7 @@ static int64_t sync_now(struct io *io, struct io_op *op, struct inode *inode) {
 
 static int64_t on_file(struct io *io, struct io_op *op) {
     struct io_node *node = io->node;
-    struct inode *inode = file_get(node, handle_of(op))->inode;
+    struct inode *inode = file_get(node, io, handle_of(op))->inode;
     switch (op->kind) {
     case SIM_read: {
         if (fault_strikes(node->world, FAULT_READ_ERROR, PRNG_DISK, 2000)) return -IO_EIO;
@@ -225,7 +229,7 @@ static int64_t on_file(struct io *io, struct io_op *op) {
     case SIM_allocate: return disk_allocate(node->disk, inode, op->args[3], op->args[2]);
     case SIM_truncate: return disk_truncate(node->disk, inode, op->args[2]);
     case SIM_size: return disk_size(inode);
-    case SIM_lock: return disk_lock(node->disk, inode, file_owner(node, handle_of(op)));
+    case SIM_lock: return disk_lock(node->disk, inode, file_lock_owner(node, handle_of(op)));
     default: UNREACHABLE("file op %u", op->kind);
     }
 }
@@ -245,7 +249,7 @@ static int64_t open_now(struct io *io, struct io_op *op) {
     struct inode *inode;
     int64_t result = disk_open(io->node->disk, OP_PTR(op, 4), (unsigned)op->args[3], &inode);
     if (result < 0) return result;
-    return file_handle(io->node, inode, (unsigned)op->args[3], &op->file);
+    return file_handle(io->node, io, inode, (unsigned)op->args[3], &op->file);
 }
 
 static int64_t on_path(struct io *io, struct io_op *op) {
@@ -270,7 +274,7 @@ static bool has_path(uint32_t kind) {
 
 void file_op_fire(struct io *io, struct io_op *op) {
     if (op->kind == SIM_close) {
-        file_put(io->node, handle_of(op));
+        file_put(io->node, io, handle_of(op));
         op_complete(io, op, 0);
     } else if (has_path(op->kind)) {
         int64_t result = on_path(io, op);
@@ -285,7 +289,7 @@ void file_op_fire(struct io *io, struct io_op *op) {
 /* Its done runs now. */
 void file_op_finished(struct io *io, struct io_op *op) {
     if (op->kind == SIM_close || has_path(op->kind)) return;
-    struct file_slot *slot = file_get(io->node, handle_of(op));
+    struct file_slot *slot = file_get(io->node, io, handle_of(op));
     if (op->kind == SIM_write && op->result > 0) disk_done(slot->inode, op->args[4]);
     if (--slot->ops == 0 && slot->closing) schedule(io, slot->closing, 0);
 }
@@ -295,9 +299,11 @@ void file_op_abandon(struct io *io, struct io_op *op) {
     if (has_path(op->kind)) {
         world_free(OP_PTR(op, 4));
         OP_SET_PTR(op, 4, NULL);
-    } else if (op->kind == SIM_write && io->node->crashed && OP_STATE(op) != OP_READY && op->args[2] &&
-               fault_strikes(io->node->world, FAULT_INFLIGHT_WRITE, PRNG_CRASH, 500000)) {
-        disk_write(io->node->disk, file_get(io->node, handle_of(op))->inode, OP_PTR(op, 1), op->args[2], op->args[3],
-                   NULL);
+        return;
+    }
+    bool in_flight = op->kind == SIM_write && io->node->crashed && OP_STATE(op) != OP_READY && op->args[2];
+    if (in_flight && fault_strikes(io->node->world, FAULT_INFLIGHT_WRITE, PRNG_CRASH, 500000)) {
+        struct inode *inode = file_get(io->node, io, handle_of(op))->inode;
+        disk_write(io->node->disk, inode, OP_PTR(op, 1), op->args[2], op->args[3], NULL);
     }
 }

@@ -1,7 +1,8 @@
 /* io_helper: helpers as stacks of their own that the world resumes.
  *
  * A blocking call is a boundary (the node can crash at it), then a wait of virtual time in which all else runs, then
- * its effect. After a crash every call gives IO_ECRASHED at once, without a wait, so that the work unwinds to its end. */
+ * its effect. After a crash every call gives IO_ECRASHED at once, without a wait, so that the work unwinds to its
+ * end. */
 #include <stdlib.h>
 
 #include "io_sim.h"
@@ -160,19 +161,19 @@ int64_t io_help_open(struct io_helper *helper, const char *path, unsigned flags,
     if (!block_path(helper, SIM_help_open, path)) return -IO_ECRASHED;
     struct inode *inode;
     int64_t result = disk_open(node->disk, path, flags, &inode);
-    if (result == 0) result = file_handle(node, inode, flags, out);
+    if (result == 0) result = file_handle(node, helper, inode, flags, out);
     return told(helper, SIM_help_open, result, 0);
 }
 
 int64_t io_help_close(struct io_helper *helper, struct io_file file) {
     if (!block(helper, SIM_help_close, latency_of(helper, SIM_help_close, 0), file.slot)) return -IO_ECRASHED;
-    file_put(helper->node, file);
+    file_put(helper->node, helper, file);
     return told(helper, SIM_help_close, 0, 0);
 }
 
 int64_t io_help_read(struct io_helper *helper, struct io_file file, void *data, size_t len, uint64_t offset) {
     if (!block(helper, SIM_help_read, latency_of(helper, SIM_help_read, len), offset)) return -IO_ECRASHED;
-    struct file_slot *slot = file_get(helper->node, file);
+    struct file_slot *slot = file_get(helper->node, helper, file);
     direct_check(slot, data, len, offset);
     if (fault_strikes(helper->node->world, FAULT_READ_ERROR, PRNG_DISK, 2000))
         return told(helper, SIM_help_read, -IO_EIO, 0);
@@ -183,7 +184,7 @@ int64_t io_help_read(struct io_helper *helper, struct io_file file, void *data, 
 int64_t io_help_write(struct io_helper *helper, struct io_file file, const void *data, size_t len, uint64_t offset) {
     struct io_node *node = helper->node;
     if (helper->unwinding || node->crashed) return -IO_ECRASHED;
-    struct file_slot *slot = file_get(node, file);
+    struct file_slot *slot = file_get(node, helper, file);
     direct_check(slot, data, len, offset);
     helper->inflight.inode = slot->inode;
     helper->inflight.data = len ? data : NULL;
@@ -196,29 +197,29 @@ int64_t io_help_write(struct io_helper *helper, struct io_file file, const void 
         return told(helper, SIM_help_write, -IO_EIO, 0);
     if (len && fault_strikes(node->world, FAULT_DISK_FULL, PRNG_DISK, 2000))
         return told(helper, SIM_help_write, -IO_ENOSPC, 0);
-    slot = file_get(node, file);
+    slot = file_get(node, helper, file);
     return told(helper, SIM_help_write, disk_write(node->disk, slot->inode, data, len, offset, NULL), 0);
 }
 
 int64_t io_help_sync(struct io_helper *helper, struct io_file file) {
     struct io_node *node = helper->node;
     if (helper->unwinding || node->crashed) return -IO_ECRASHED;
-    uint64_t mark = disk_sync_mark(file_get(node, file)->inode);
+    uint64_t mark = disk_sync_mark(file_get(node, helper, file)->inode);
     if (!block(helper, SIM_help_sync, latency_of(helper, SIM_help_sync, 0), file.slot)) return -IO_ECRASHED;
     if (fault_strikes(node->world, FAULT_SYNC_ERROR, PRNG_DISK, 2000)) return told(helper, SIM_help_sync, -IO_EIO, 0);
-    disk_sync(node->disk, file_get(node, file)->inode, mark);
+    disk_sync(node->disk, file_get(node, helper, file)->inode, mark);
     return told(helper, SIM_help_sync, 0, 0);
 }
 
 int64_t io_help_truncate(struct io_helper *helper, struct io_file file, uint64_t size) {
     if (!block(helper, SIM_help_truncate, latency_of(helper, SIM_help_truncate, 0), size)) return -IO_ECRASHED;
     struct io_node *node = helper->node;
-    return told(helper, SIM_help_truncate, disk_truncate(node->disk, file_get(node, file)->inode, size), 0);
+    return told(helper, SIM_help_truncate, disk_truncate(node->disk, file_get(node, helper, file)->inode, size), 0);
 }
 
 int64_t io_help_size(struct io_helper *helper, struct io_file file) {
     if (!block(helper, SIM_help_size, SIM_US, file.slot)) return -IO_ECRASHED;
-    return told(helper, SIM_help_size, disk_size(file_get(helper->node, file)->inode), 0);
+    return told(helper, SIM_help_size, disk_size(file_get(helper->node, helper, file)->inode), 0);
 }
 
 int64_t io_help_unlink(struct io_helper *helper, const char *path) {
@@ -240,7 +241,8 @@ int64_t io_help_range_lock(struct io_helper *helper, struct io_file file, enum i
                            uint64_t len) {
     if (!block(helper, SIM_help_range_lock, SIM_US, offset)) return -IO_ECRASHED;
     struct io_node *node = helper->node;
-    int64_t result = disk_range_lock(file_get(node, file)->inode, file_owner(node, file), kind, offset, len);
+    struct inode *inode = file_get(node, helper, file)->inode;
+    int64_t result = disk_range_lock(inode, file_lock_owner(node, file), kind, offset, len);
     return told(helper, SIM_help_range_lock, result, 0);
 }
 

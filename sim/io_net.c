@@ -246,7 +246,8 @@ static void retry(struct sock *to) {
         return;
     }
     unsigned shift = to->retries < 7 ? to->retries : 7;
-    event_schedule(world, &to->arrive, world->now + ((100 * SIM_MS) << shift) + prng_range(dice(world), 0, 50 * SIM_MS));
+    int64_t delay = ((100 * SIM_MS) << shift) + prng_range(dice(world), 0, 50 * SIM_MS);
+    event_schedule(world, &to->arrive, world->now + delay);
 }
 
 static void arrive(struct world *world, struct event *event) {

@@ -219,6 +219,7 @@ struct io {
 
 struct file_slot {
     struct inode *inode;
+    const void *owner;                                 /* the loop or helper that opened it, and alone may use it */
     uint32_t generation, next_free;
     bool direct, read, write;
     uint32_t ops;                                      /* pending */
@@ -337,10 +338,10 @@ void op_detach(struct io *io, struct io_op *op);
 void file_op_fire(struct io *io, struct io_op *op);
 void file_op_finished(struct io *io, struct io_op *op);
 void file_op_abandon(struct io *io, struct io_op *op);
-struct file_slot *file_get(struct io_node *node, struct io_file file);
-int64_t file_handle(struct io_node *node, struct inode *inode, unsigned flags, struct io_file *out);
-uint64_t file_owner(const struct io_node *node, struct io_file file);
-void file_put(struct io_node *node, struct io_file file);
+struct file_slot *file_get(struct io_node *node, const void *owner, struct io_file file);
+int64_t file_handle(struct io_node *node, const void *owner, struct inode *inode, unsigned flags, struct io_file *out);
+uint64_t file_lock_owner(const struct io_node *node, struct io_file file);
+void file_put(struct io_node *node, const void *owner, struct io_file file);
 void files_drop(struct io_node *node);
 void direct_check(const struct file_slot *slot, const void *data, size_t len, uint64_t offset);
 int64_t disk_latency(struct world *world, enum sim_kind kind, size_t len);

@@ -3,8 +3,8 @@
  * Everything that happens in a world is an event: (virtual time, sequence number). The heap gives them in that order,
  * so the order depends on the seed alone, never on an address. Idle time is jumped over.
  *
- * The trace is a chain of XXH3-128 over (time, node, loop, kind, sequence, result, hash of the bytes) of each submission
- * and each completion. Two runs of a seed are the same run when their last links are equal. */
+ * The trace is a chain of XXH3-128 over (time, node, loop, kind, sequence, result, hash of the bytes) of each
+ * submission and each completion. Two runs of a seed are the same run when their last links are equal. */
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
