@@ -13,8 +13,9 @@ struct grpc_client_options {
     const char *authority;                /* ":authority"; NULL takes the address */
     struct tls_config *tls;               /* NULL is clear text; borrowed */
     const char *client_name, *client_version;   /* metadata client-name, client-version; NULL leaves them out */
+    const char *const *metadata;          /* more of it: name, value, ..., NULL; lower-case names; or NULL */
     uint32_t response_bytes_max;          /* 0: 128 MiB */
-    uint32_t connect_streams_max;         /* 0: as the server allows */
+    uint32_t connect_streams_max;         /* calls on the way at once, the others wait; 0: as the server allows */
 };
 
 /* One response. Lives during the callback, or until grpc_result_free for the waiting form. */

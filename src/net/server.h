@@ -16,6 +16,7 @@ struct net_limits {
     uint32_t header_bytes_max;            /* 32 KiB, of one request */
     uint32_t request_bytes_max;           /* 4 MiB + 64 KiB; larger: RESOURCE_EXHAUSTED in grpc-go's words */
     uint32_t send_buffer_bytes_max;       /* 16 MiB a connection; a peer that does not read is closed */
+    uint32_t gzip_reply_bytes_min;        /* 8 KiB: smaller replies are not worth the CPU; only to gzip requests */
     int64_t handshake_ns_max;             /* 10 s for TLS and the first request */
     int64_t idle_ns_max;                  /* 0: never; an idle connection gets GOAWAY */
     int64_t keepalive_ns;                 /* 60 s without a frame: PING; 20 s without its answer: closed */

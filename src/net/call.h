@@ -1,0 +1,90 @@
+/* call: one request on an HTTP/2 connection, from its headers to the last byte of its reply; behind it the unary call
+ * of rpc.h.
+ *
+ * A call has two holders: its stream (until call_stream_closed) and the service (from the handler until rpc_reply or
+ * rpc_fail). It is freed when both have let go. It lives in its own arena, so that a call is one allocation. */
+#ifndef NORN_NET_CALL_H
+#define NORN_NET_CALL_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "net/connection.h"
+#include "net/deadline.h"
+#include "net/grpc.h"
+#include "net/rpc.h"
+
+struct header {
+    struct header *next;
+    struct bytes name, value;
+};
+
+/* An RPC with a stream of requests, which net answers itself (reflection). Replies go out by call_stream_send. */
+struct call;
+typedef void call_message_fn(struct call *call, struct bytes message);
+
+struct call {
+    struct rpc_call rpc;                 /* first: all that services see */
+    struct net_server *server;
+    struct connection *connection;       /* NULL when the stream is gone */
+    struct list link;                    /* connection->calls */
+    struct deadline deadline;
+    int32_t stream_id;
+
+    bool is_grpc, is_post, is_plain;     /* plain: an HTTP request that is not gRPC */
+    bool gzip_request, gzip_accepted, encoding_unknown, timeout_malformed, headers_too_large;
+    bool request_ended;                  /* the peer's END_STREAM */
+    bool with_service, replied;
+    uint16_t header_count;
+    uint32_t header_bytes;
+    struct header *headers, *headers_last;
+    const char *method;
+    struct bytes content_type, encoding;
+    int64_t timeout_ns;
+
+    uint8_t prefix[GRPC_PREFIX_LEN];     /* of the message that is arriving */
+    uint8_t prefix_len;
+    bool has_message;                    /* a whole one came */
+    uint32_t message_len;
+    struct buf body;                     /* what has arrived of it */
+    size_t charged;                      /* in the connection's and the server's request_bytes */
+
+    call_message_fn *on_message;         /* streaming RPC */
+    struct buf queue;                    /* its replies */
+    struct header *reply_headers;
+    struct bytes reply;                  /* what is left to send */
+    bool reply_open;                     /* more will follow */
+    struct status status;                /* of the trailers */
+};
+
+struct call *call_create(struct connection *connection, int32_t stream_id);
+void call_header(struct call *call, struct bytes name, struct bytes value);
+/* All headers are here. */
+void call_begin(struct call *call);
+void call_data(struct call *call, struct bytes data);
+/* The peer has sent all. */
+void call_request_ended(struct call *call);
+/* The stream is gone; a call that has not ended is cancelled. */
+void call_stream_closed(struct call *call);
+
+/* Answers with a status and no message. */
+void call_refuse(struct call *call, unsigned http_status, struct status status);
+void call_stream_send(struct call *call, const ProtobufCMessage *message);
+void call_stream_end(struct call *call, struct status status);
+
+/* Paths that net answers itself: true when this is one. `call->on_message` is set for a stream. */
+bool call_is_internal(struct call *call);
+/* A whole request for such a path. */
+void call_internal(struct call *call);
+
+/* ---- reply.c ---- */
+/* Submits the reply: with `body` (gRPC: prefixed messages) and trailers, or trailers alone. */
+void reply_message(struct call *call, struct bytes body, bool compressed);
+void reply_status(struct call *call, unsigned http_status, struct status status);
+void reply_http(struct call *call, const struct http_response *response);
+/* The frame's payload, as nghttp2 asks for it. */
+ssize_t reply_read(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t length, uint32_t *flags,
+                   nghttp2_data_source *source, void *ctx);
+int reply_send(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *head, size_t length,
+               nghttp2_data_source *source, void *ctx);
+
+#endif

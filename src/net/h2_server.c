@@ -1,0 +1,147 @@
+/* h2_server: frames of an accepted HTTP/2 connection, and its defence against peers that ask for work and bring none. */
+#include "net/call.h"
+#include "net/h2.h"
+
+enum {
+    BUDGET_MAX = 10000,
+    BUDGET_START = 1000,
+    BUDGET_PER_SECOND = 100,             /* what time gives back */
+    BUDGET_PER_EXCHANGE = 4,             /* what a request or a frame of a reply gives back */
+    TINY_WINDOW_UPDATE = 256,
+};
+
+/* ---- the budget ------------------------------------------------------------------------------------------------ */
+
+/* PING, SETTINGS, RST_STREAM, PRIORITY, empty DATA and tiny WINDOW_UPDATE cost the peer little and us more. A connection
+ * that carries calls may send many (gRPC clients measure round trips with PING); one that does not may not. */
+
+static void budget_earn(struct connection *c, int32_t amount) {
+    c->budget = c->budget + amount < BUDGET_MAX ? c->budget + amount : BUDGET_MAX;
+}
+
+static void budget_spend(struct connection *c, int32_t amount) {
+    int64_t now = io_now(c->server->io), earned = (now - c->budget_at) / (1000000000 / BUDGET_PER_SECOND);
+    if (earned > 0) {
+        budget_earn(c, earned < BUDGET_START ? (int32_t)earned : BUDGET_START);
+        c->budget_at = now;
+    }
+    c->budget -= amount;
+    if (c->budget < 0) nghttp2_session_terminate_session(c->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+static int32_t cost(const nghttp2_frame *frame) {
+    switch (frame->hd.type) {
+    case NGHTTP2_RST_STREAM: return 5;   /* a request begun and thrown away costs more than it takes to do so */
+    case NGHTTP2_PING:
+    case NGHTTP2_SETTINGS: return frame->hd.flags & NGHTTP2_FLAG_ACK ? 0 : 1;
+    case NGHTTP2_PRIORITY: return 1;
+    case NGHTTP2_DATA: return frame->hd.length == 0 && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
+    case NGHTTP2_WINDOW_UPDATE: return frame->window_update.window_size_increment < TINY_WINDOW_UPDATE;
+    default: return 0;
+    }
+}
+
+/* ---- callbacks ------------------------------------------------------------------------------------------------- */
+
+static struct call *call_of(nghttp2_session *session, int32_t stream_id) {
+    return nghttp2_session_get_stream_user_data(session, stream_id);
+}
+
+static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *ctx) {
+    struct connection *c = ctx;
+    c->headers_at = io_now(c->server->io);
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
+    struct call *call = call_create(c, frame->hd.stream_id);
+    return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, call);
+}
+
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
+                     const uint8_t *value, size_t value_len, uint8_t flags, void *ctx) {
+    struct call *call = call_of(session, frame->hd.stream_id);
+    if (call && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        call_header(call, bytes_of(name, name_len), bytes_of(value, value_len));
+    return 0;
+}
+
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len, void *ctx) {
+    struct call *call = call_of(session, stream_id);
+    if (call) call_data(call, bytes_of(data, len));
+    return 0;
+}
+
+static void on_ping(struct connection *c, const nghttp2_frame *frame) {
+    if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) return;
+    if (memcmp(frame->ping.opaque_data, "goodbye.", 8) == 0) connection_goaway(c);
+}
+
+static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *ctx) {
+    struct connection *c = ctx;
+    c->frame_at = io_now(c->server->io);
+    c->ping_waits = false;
+    c->headers_at = 0;
+    c->settled = true;
+    int32_t spent = cost(frame);
+    if (spent) budget_spend(c, spent);
+    if (frame->hd.type == NGHTTP2_PING) on_ping(c, frame);
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    struct call *call = call_of(session, frame->hd.stream_id);
+    if (!call) return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) call_begin(call);
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) call_request_ended(call);
+    return 0;
+}
+
+/* A reply may end before its request has: the peer need not send the rest. */
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *ctx) {
+    struct connection *c = ctx;
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
+    budget_earn(c, BUDGET_PER_EXCHANGE);
+    if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
+    struct call *call = call_of(session, frame->hd.stream_id);
+    if (call && !call->request_ended)
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    return 0;
+}
+
+static int on_closed(nghttp2_session *session, int32_t stream_id, uint32_t code, void *ctx) {
+    struct call *call = call_of(session, stream_id);
+    if (call) call_stream_closed(call);
+    nghttp2_session_set_stream_user_data(session, stream_id, NULL);
+    return 0;
+}
+
+/* ---- sessions -------------------------------------------------------------------------------------------------- */
+
+void h2_server_init(struct net_server *server) {
+    nghttp2_session_callbacks *callbacks = h2_callbacks();
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_closed);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, reply_send);
+    server->h2_callbacks = callbacks;
+    server->h2_option = h2_options();
+}
+
+void h2_server_open(struct connection *c) {
+    struct net_server *server = c->server;
+    CHECK(nghttp2_session_server_new3(&c->h2, server->h2_callbacks, c, server->h2_option, h2_memory()) == 0);
+    nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, server->limits.streams_per_connection_max},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, server->limits.header_bytes_max},
+    };
+    CHECK(nghttp2_submit_settings(c->h2, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) == 0);
+    h2_widen(c->h2);
+    c->budget = BUDGET_START;
+    c->budget_at = io_now(server->io);
+    connection_touch(c);
+}
+
+void h2_server_received(struct connection *c, struct bytes data) {
+    if (nghttp2_session_mem_recv(c->h2, data.data, data.len) >= 0) return;
+    connection_flush(c);                 /* what explains it, if the peer still reads */
+    connection_finish(c);
+}
