@@ -244,7 +244,7 @@ const Builder = struct {
     }
 };
 
-const third_party = [_][]const u8{ "nghttp2", "protobuf-c", "sqlite3", "yaml", "jansson", "z" };
+const third_party = [_][]const u8{ "nghttp2", "protobuf-c", "sqlite3", "yaml", "jansson", "z", "http_parser" };
 
 pub fn build(b: *std.Build) void {
     const target = b.standardTargetOptions(.{ .default_target = .{
@@ -522,7 +522,7 @@ fn thirdPartyHeaders(b: *std.Build) std.Build.LazyPath {
     for ([_][]const u8{
         "liburing.h", "sqlite3.h",    "xxhash.h",         "xxh3.h",
         "zlib.h",     "yaml.h",       "jansson.h",        "cmocka.h",
-        "zconf.h",    "cmocka_pbc.h", "jansson_config.h",
+        "zconf.h",    "cmocka_pbc.h", "jansson_config.h", "http_parser.h",
     }) |name| {
         for ([_][]const u8{ "/usr/include", b.fmt("/usr/include/{s}", .{triple(b.graph.host.result.cpu.arch)}) }) |dir| {
             const path = b.pathJoin(&.{ dir, name });

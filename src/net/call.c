@@ -47,9 +47,9 @@ void call_stream_closed(struct call *call) {
     c->reply_bytes -= call->reply.len;
     deadline_clear(&call->server->deadlines, &call->deadline);
     list_remove(&call->link);
-    call->connection = NULL;
     if (--c->call_count == 0) c->idle_at = io_now(call->server->io);
-    cancel(call);
+    cancel(call);                        /* the service may end it at once, and must not free it then */
+    call->connection = NULL;
     release(call);
 }
 

@@ -13,6 +13,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "net/deadline.h"
+#include "net/h2_guard.h"
 #include "net/server.h"
 #include "net/wire.h"
 
@@ -47,6 +48,7 @@ struct connection {
     struct list calls;
     struct deadline deadline;            /* looks at all the times below */
     nghttp2_session *h2;
+    struct h2_guard guard;
     struct http1 *http1;
     struct io_addr peer;
     uint8_t state;                       /* enum connection_state */

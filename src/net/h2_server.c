@@ -2,18 +2,19 @@
 #include "net/call.h"
 #include "net/h2.h"
 
+enum { PREFACE_LEN = sizeof NGHTTP2_CLIENT_MAGIC - 1 };
+
 enum {
     BUDGET_MAX = 10000,
     BUDGET_START = 1000,
     BUDGET_PER_SECOND = 100,             /* what time gives back */
     BUDGET_PER_EXCHANGE = 4,             /* what a request or a frame of a reply gives back */
-    TINY_WINDOW_UPDATE = 256,
 };
 
 /* ---- the budget ------------------------------------------------------------------------------------------------ */
 
-/* PING, SETTINGS, RST_STREAM, PRIORITY, empty DATA and tiny WINDOW_UPDATE cost the peer little and us more. A connection
- * that carries calls may send many (gRPC clients measure round trips with PING); one that does not may not. */
+/* PING, SETTINGS, RST_STREAM, PRIORITY, WINDOW_UPDATE, tiny DATA cost the peer little and us more. A connection that
+ * carries calls may send many (gRPC clients measure round trips with PING); one that does not may not. */
 
 static void budget_earn(struct connection *c, int32_t amount) {
     c->budget = c->budget + amount < BUDGET_MAX ? c->budget + amount : BUDGET_MAX;
@@ -27,18 +28,6 @@ static void budget_spend(struct connection *c, int32_t amount) {
     }
     c->budget -= amount;
     if (c->budget < 0) nghttp2_session_terminate_session(c->h2, NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-static int32_t cost(const nghttp2_frame *frame) {
-    switch (frame->hd.type) {
-    case NGHTTP2_RST_STREAM: return 5;   /* a request begun and thrown away costs more than it takes to do so */
-    case NGHTTP2_PING:
-    case NGHTTP2_SETTINGS: return frame->hd.flags & NGHTTP2_FLAG_ACK ? 0 : 1;
-    case NGHTTP2_PRIORITY: return 1;
-    case NGHTTP2_DATA: return frame->hd.length == 0 && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
-    case NGHTTP2_WINDOW_UPDATE: return frame->window_update.window_size_increment < TINY_WINDOW_UPDATE;
-    default: return 0;
-    }
 }
 
 /* ---- callbacks ------------------------------------------------------------------------------------------------- */
@@ -80,8 +69,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     c->ping_waits = false;
     c->headers_at = 0;
     c->settled = true;
-    int32_t spent = cost(frame);
-    if (spent) budget_spend(c, spent);
     if (frame->hd.type == NGHTTP2_PING) on_ping(c, frame);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     struct call *call = call_of(session, frame->hd.stream_id);
@@ -135,13 +122,42 @@ void h2_server_open(struct connection *c) {
     };
     CHECK(nghttp2_submit_settings(c->h2, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) == 0);
     h2_widen(c->h2);
+    c->guard.payload_left = PREFACE_LEN;
     c->budget = BUDGET_START;
     c->budget_at = io_now(server->io);
     connection_touch(c);
 }
 
-void h2_server_received(struct connection *c, struct bytes data) {
-    if (nghttp2_session_mem_recv(c->h2, data.data, data.len) >= 0) return;
+static void session_error(struct connection *c, uint32_t code) { nghttp2_session_terminate_session(c->h2, code); }
+
+/* Gives bytes to nghttp2; false when it takes no more. */
+static bool take(struct connection *c, struct bytes data) {
+    if (nghttp2_session_mem_recv(c->h2, data.data, data.len) >= 0) return true;
     connection_flush(c);                 /* what explains it, if the peer still reads */
     connection_finish(c);
+    return false;
+}
+
+void h2_server_received(struct connection *c, struct bytes data) {
+    while (data.len && c->state == CONNECTION_H2) {
+        size_t taken;
+        int32_t cost = 0;
+        uint32_t stream;
+        enum h2_verdict verdict = h2_guard_scan(&c->guard, data, &taken, &cost, &stream);
+        if (cost) budget_spend(c, cost);
+        if (verdict == H2_STREAM_CLOSED) {
+            session_error(c, NGHTTP2_STREAM_CLOSED);
+            return;
+        }
+        /* The head goes in after the check, which needs all that came before it. */
+        size_t before = verdict == H2_CHECK && taken > 9 ? taken - 9 : verdict == H2_CHECK ? 0 : taken;
+        if (before && !take(c, bytes_of(data.data, before))) return;
+        if (verdict == H2_CHECK && !call_of(c->h2, (int32_t)stream)) {
+            session_error(c, NGHTTP2_PROTOCOL_ERROR);
+            return;
+        }
+        if (taken > before && !take(c, bytes_of(data.data + before, taken - before))) return;
+        data.data += taken;
+        data.len -= taken;
+    }
 }

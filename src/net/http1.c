@@ -136,7 +136,8 @@ void http1_received(struct connection *c, struct bytes data) {
     struct http1 *http = c->http1;
     if (http->over) return;
     size_t taken = http_parser_execute(&http->parser, &settings, (const char *)data.data, data.len);
-    if (!http->over && (taken < data.len || http->parser.upgrade))
+    bool broken = taken < data.len || http->parser.upgrade;
+    if (broken && !http->over && HTTP_PARSER_ERRNO(&http->parser) != HPE_INVALID_METHOD)
         refuse(http, 400, "This is neither HTTP/1.1 nor HTTP/2.");
-    if (http->over) connection_finish(c);
+    if (broken || http->over) connection_finish(c);   /* what does not even begin as HTTP gets no answer */
 }

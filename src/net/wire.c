@@ -125,7 +125,7 @@ void wire_shutdown(struct wire *wire) {
 
 static void receive_clear_text(struct wire *wire) {
     uint8_t data[16 * 1024];
-    int64_t count;
+    int64_t count = 0;
     while (!wire->is_closing && (count = tls_session_read(wire->tls, data, sizeof data)) > 0)
         wire->events->received(wire, bytes_of(data, (size_t)count));
     if (wire->is_closing) return;
