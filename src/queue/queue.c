@@ -101,7 +101,7 @@ struct queues *queues_create(struct io *io, const struct queue_host *host) {
 
 /* ---- finding ------------------------------------------------------------------------------------------------------- */
 
-static uint64_t name_hash(const struct queue_name *name) {
+uint64_t queue_hash(const struct queue_name *name) {
     return route_hash(name->namespace_id, name->type == QUEUE_WORKFLOW ? ROUTE_WORKFLOW_QUEUE : ROUTE_ACTIVITY_QUEUE,
                       name->name);
 }
@@ -114,7 +114,7 @@ static bool name_equal(const struct map_node *node, const void *key) {
 }
 
 static struct queue *find(struct queues *queues, const struct queue_name *name) {
-    struct map_node *node = map_find(&queues->by_name, name_hash(name), name_equal, name);
+    struct map_node *node = map_find(&queues->by_name, queue_hash(name), name_equal, name);
     return node ? CONTAINER_OF(node, struct queue, node) : NULL;
 }
 
@@ -168,7 +168,7 @@ static struct queue *find_or_make(struct queues *queues, const struct queue_name
         queue->refill.due = refill_due;
         list_init(&queue->polls);
         list_init(&queue->records);
-        map_insert(&queues->by_name, &queue->node, name_hash(name));
+        map_insert(&queues->by_name, &queue->node, queue_hash(name));
         list_push_back(&queues->all, &queue->link);
     }
     queue->used = io_now(queues->io);

@@ -39,6 +39,9 @@ struct queue_host {
     void *ctx;
 };
 
+/* Finds the loop of a queue (cluster/route.h). */
+uint64_t queue_hash(const struct queue_name *name);
+
 struct queues *queues_create(struct io *io, const struct queue_host *host);
 /* Ends every waiting poll with its empty response, and its timer; before queues_destroy, which follows in a later
  * batch. */
