@@ -29,6 +29,13 @@ void say_result(struct io *io, const char *name, int64_t result) {
         say(io, "  %s: %s", name, io_error_text(result));
 }
 
+void say_count(struct io *io, const char *name, int64_t result) {
+    if (result == 0)
+        say(io, "  %s: 0", name);
+    else
+        say_result(io, name, result);
+}
+
 void contract_expect(struct io *io, const char *name, bool holds, const char *text, int line) {
     if (holds)
         say(io, "  %s: as expected", name);

@@ -23,6 +23,8 @@ int contract_main(int argc, char **argv, const struct scenario *scenarios, unsig
 void say(struct io *io, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "NAME: success", "NAME: 12", or "NAME: the error's text". */
 void say_result(struct io *io, const char *name, int64_t result);
+/* As say_result, for calls that give a count: zero is "0". */
+void say_count(struct io *io, const char *name, int64_t result);
 /* Says "NAME: as expected" when it holds, and "NAME: WRONG" (with the line) otherwise. */
 #define EXPECT(io, name, condition) contract_expect(io, name, condition, #condition, __LINE__)
 void contract_expect(struct io *io, const char *name, bool holds, const char *text, int line);
