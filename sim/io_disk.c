@@ -290,6 +290,9 @@ int64_t disk_write(struct disk *disk, struct inode *inode, const void *data, siz
 }
 
 int64_t disk_allocate(struct disk *disk, struct inode *inode, uint64_t offset, uint64_t len) {
+    /* At least so many are missing; told before the pages of an absurd length are looked at one by one. */
+    uint64_t whole = len / PAGE;
+    if (whole > inode->page_count && !pages_fit(disk, whole - inode->page_count)) return -IO_ENOSPC;
     if (!pages_fit(disk, blocks_missing(inode, offset, len))) return -IO_ENOSPC;
     pages_room(inode, (offset + len + PAGE - 1) / PAGE);
     for (uint64_t index = offset / PAGE; index * PAGE < offset + len; index++)

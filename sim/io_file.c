@@ -214,9 +214,18 @@ static int64_t sync_now(struct io *io, struct io_op *op, struct inode *inode) {
     return 0;
 }
 
+/* What a descriptor that was opened without the right answers; a lock is taken as a writer. */
+static bool file_allows(const struct file_slot *slot, uint32_t kind) {
+    if (kind == SIM_read) return slot->read;
+    if (kind == SIM_write || kind == SIM_allocate || kind == SIM_truncate || kind == SIM_lock) return slot->write;
+    return true;
+}
+
 static int64_t on_file(struct io *io, struct io_op *op) {
     struct io_node *node = io->node;
-    struct inode *inode = file_get(node, io, handle_of(op))->inode;
+    const struct file_slot *slot = file_get(node, io, handle_of(op));
+    struct inode *inode = slot->inode;
+    if (!file_allows(slot, op->kind)) return -IO_EINVAL;
     switch (op->kind) {
     case SIM_read: {
         if (fault_strikes(node->world, FAULT_READ_ERROR, PRNG_DISK, 2000)) return -IO_EIO;
@@ -226,7 +235,9 @@ static int64_t on_file(struct io *io, struct io_op *op) {
     }
     case SIM_write: return write_now(io, op, inode);
     case SIM_datasync: return sync_now(io, op, inode);
-    case SIM_allocate: return disk_allocate(node->disk, inode, op->args[3], op->args[2]);
+    case SIM_allocate:
+        if (!op->args[2]) return -IO_EINVAL;
+        return disk_allocate(node->disk, inode, op->args[3], op->args[2]);
     case SIM_truncate: return disk_truncate(node->disk, inode, op->args[2]);
     case SIM_size: return disk_size(inode);
     case SIM_lock: return disk_lock(node->disk, inode, file_lock_owner(node, handle_of(op)));
@@ -263,7 +274,7 @@ static int64_t on_path(struct io *io, struct io_op *op) {
     case SIM_rmdir: return disk_rmdir(disk, path);
     case SIM_dir_sync: return disk_dir_sync(disk, path);
     case SIM_dir_list: return list_dir(io, op);
-    case SIM_disk_free: return disk_free_bytes(disk);
+    case SIM_disk_free: return disk_exists(disk, path) ? disk_free_bytes(disk) : -IO_ENOENT;
     default: UNREACHABLE("path op %u", op->kind);
     }
 }

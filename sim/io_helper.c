@@ -175,6 +175,7 @@ int64_t io_help_read(struct io_helper *helper, struct io_file file, void *data, 
     if (!block(helper, SIM_help_read, latency_of(helper, SIM_help_read, len), offset)) return -IO_ECRASHED;
     struct file_slot *slot = file_get(helper->node, helper, file);
     direct_check(slot, data, len, offset);
+    if (!slot->read) return told(helper, SIM_help_read, -IO_EINVAL, 0);
     if (fault_strikes(helper->node->world, FAULT_READ_ERROR, PRNG_DISK, 2000))
         return told(helper, SIM_help_read, -IO_EIO, 0);
     int64_t count = disk_read(slot->inode, data, len, offset);
@@ -198,6 +199,7 @@ int64_t io_help_write(struct io_helper *helper, struct io_file file, const void 
     if (len && fault_strikes(node->world, FAULT_DISK_FULL, PRNG_DISK, 2000))
         return told(helper, SIM_help_write, -IO_ENOSPC, 0);
     slot = file_get(node, helper, file);
+    if (!slot->write) return told(helper, SIM_help_write, -IO_EINVAL, 0);
     return told(helper, SIM_help_write, disk_write(node->disk, slot->inode, data, len, offset, NULL), 0);
 }
 
@@ -214,7 +216,9 @@ int64_t io_help_sync(struct io_helper *helper, struct io_file file) {
 int64_t io_help_truncate(struct io_helper *helper, struct io_file file, uint64_t size) {
     if (!block(helper, SIM_help_truncate, latency_of(helper, SIM_help_truncate, 0), size)) return -IO_ECRASHED;
     struct io_node *node = helper->node;
-    return told(helper, SIM_help_truncate, disk_truncate(node->disk, file_get(node, helper, file)->inode, size), 0);
+    const struct file_slot *slot = file_get(node, helper, file);
+    if (!slot->write) return told(helper, SIM_help_truncate, -IO_EINVAL, 0);
+    return told(helper, SIM_help_truncate, disk_truncate(node->disk, slot->inode, size), 0);
 }
 
 int64_t io_help_size(struct io_helper *helper, struct io_file file) {
@@ -241,8 +245,10 @@ int64_t io_help_range_lock(struct io_helper *helper, struct io_file file, enum i
                            uint64_t len) {
     if (!block(helper, SIM_help_range_lock, SIM_US, offset)) return -IO_ECRASHED;
     struct io_node *node = helper->node;
-    struct inode *inode = file_get(node, helper, file)->inode;
-    int64_t result = disk_range_lock(inode, file_lock_owner(node, file), kind, offset, len);
+    const struct file_slot *slot = file_get(node, helper, file);
+    bool allowed = kind == IO_RANGE_UNLOCK || (kind == IO_RANGE_SHARED ? slot->read : slot->write);
+    if (!allowed) return told(helper, SIM_help_range_lock, -IO_EINVAL, 0);
+    int64_t result = disk_range_lock(slot->inode, file_lock_owner(node, file), kind, offset, len);
     return told(helper, SIM_help_range_lock, result, 0);
 }
 

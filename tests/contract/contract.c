@@ -1,5 +1,5 @@
 /* contract: the runner of the contract tests. */
-#include "contract/contract.h"
+#include "contract.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Files and folders: opening, reading, writing, direct IO, syncing, locks, names, full disks (C4, C6-C8, C10). */
-#include "contract/contract.h"
+#include "contract.h"
 
 #include <string.h>
 
@@ -189,6 +189,8 @@ static void writing_what_is_open_to_read(struct io *io) {
     char byte = 0;
     say_count(io, "write", fiber_write(io, file, "x", 1, 0));
     say_result(io, "truncate", fiber_truncate(io, file, 0));
+    say_result(io, "allocate", fiber_allocate(io, file, 0, 1));
+    say_result(io, "lock", fiber_lock(io, file));
     close_file(io, file);
     file = open_file(io, "file", WRITE);
     say_count(io, "read of what is open to write", fiber_read(io, file, &byte, 1, 0));

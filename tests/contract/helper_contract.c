@@ -1,5 +1,5 @@
 /* Helpers: order of work, the blocking calls, range locks, and memory that travels. */
-#include "contract/contract.h"
+#include "contract.h"
 
 #include <string.h>
 
@@ -124,6 +124,26 @@ static void file_fn(struct io_helper *helper, void *arg) {
     note(report, "close", io_help_close(helper, file));
     note(report, "open a folder", io_help_open(helper, ".", READ, &file));
 }
+
+static void rights_fn(struct io_helper *helper, void *arg) {
+    struct report *report = arg;
+    struct io_file reader, writer;
+    char byte = 0;
+    CHECK(io_help_open(helper, "rights", WRITE | CREATE, &writer) == 0);
+    CHECK(io_help_open(helper, "rights", READ, &reader) == 0);
+    note(report, "reader writes", io_help_write(helper, reader, "x", 1, 0));
+    note(report, "reader truncates", io_help_truncate(helper, reader, 1));
+    note(report, "writer reads", io_help_read(helper, writer, &byte, 1, 0));
+    note(report, "reader locks", io_help_range_lock(helper, reader, IO_RANGE_EXCLUSIVE, 0, 1));
+    note(report, "reader shares", io_help_range_lock(helper, reader, IO_RANGE_SHARED, 0, 1));
+    note(report, "writer shares", io_help_range_lock(helper, writer, IO_RANGE_SHARED, 0, 1));
+    note(report, "reader unlocks", io_help_range_lock(helper, reader, IO_RANGE_UNLOCK, 0, 1));
+    note(report, "writer locks", io_help_range_lock(helper, writer, IO_RANGE_EXCLUSIVE, 0, 1));
+    CHECK(io_help_close(helper, reader) == 0 && io_help_close(helper, writer) == 0);
+    CHECK(io_help_unlink(helper, "rights") == 0);
+}
+
+static void a_file_is_used_as_it_was_opened(struct io *io) { say_report(io, io_helper_start(io, "rights"), rights_fn); }
 
 static void blocking_calls_on_files(struct io *io) {
     say_report(io, io_helper_start(io, "files"), file_fn);
@@ -255,6 +275,7 @@ static const struct scenario scenarios[] = {
     {"a busy helper holds up neither loop nor helpers", a_busy_helper_holds_up_neither_loop_nor_helpers},
     {"canceling work", canceling_work},
     {"blocking calls on files", blocking_calls_on_files},
+    {"a file is used as it was opened", a_file_is_used_as_it_was_opened},
     {"large transfers are whole", large_transfers_are_whole},
     {"loops and helpers see the same files", loops_and_helpers_see_the_same_files},
     {"range locks", range_locks},

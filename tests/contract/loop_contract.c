@@ -1,5 +1,5 @@
 /* Loops: starting them, messages between them, and the end of the node (C2, C5). */
-#include "contract/contract.h"
+#include "contract.h"
 
 enum { LOOPS = 3, PER_SENDER = 500 };
 

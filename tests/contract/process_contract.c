@@ -1,5 +1,5 @@
 /* The process: its arguments, entropy, clocks of libraries, stacks, libraries, the terminal, signals, counters. */
-#include "contract/contract.h"
+#include "contract.h"
 
 #include <string.h>
 #include <sys/time.h>

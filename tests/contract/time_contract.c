@@ -1,5 +1,5 @@
 /* Timers, deferred calls, hooks, cancellation, and the life of an op (C1-C5, C7, C9). */
-#include "contract/contract.h"
+#include "contract.h"
 
 enum { MANY = 2000 };
 
