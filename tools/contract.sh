@@ -16,7 +16,7 @@ for backend in uring sim; do
     code=$?
     if [ $code -ne 0 ]; then
         echo "the $backend backend failed with exit code $code" >&2
-        tail -20 "$dir/$backend.out" "$dir/$backend.err" >&2
+        tail -n 20 "$dir/$backend.out" "$dir/$backend.err" >&2
         exit 1
     fi
 done

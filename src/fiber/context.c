@@ -15,6 +15,7 @@
 #endif
 
 #ifdef CONTEXT_ASAN
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -61,6 +62,10 @@ static void begin(void *top) {
 }
 
 void context_make(struct context *context, void *stack, size_t stack_size, context_fn *fn, void *arg) {
+#ifdef CONTEXT_ASAN
+    /* The frames that ended on a stack that is used again were never left one by one. */
+    __asan_unpoison_memory_region(stack, stack_size);
+#endif
     uintptr_t top = ((uintptr_t)stack + stack_size - sizeof(struct start)) & ~(uintptr_t)15;
     *(struct start *)top = (struct start){fn, arg, context};
     *context = (struct context){.stack = stack, .stack_size = stack_size};

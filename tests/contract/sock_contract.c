@@ -101,7 +101,7 @@ static void peer_receive(struct io *io, struct peer *peer) {
 
 static void peer_hold(struct peer *peer) {
     peer->hold = true;
-    peer->held = mem_alloc(HELD_MAX * sizeof *peer->held);
+    if (!peer->held) peer->held = mem_alloc(HELD_MAX * sizeof *peer->held);
 }
 
 static void peer_give_back(struct io *io, struct peer *peer) {
@@ -449,8 +449,8 @@ static void closing_with_a_send_under_way(struct io *io) {
     int64_t result = 1;
     probe_init(&close, NULL);
     /* The other side does not read: send until one send waits. */
+    struct iovec iov = {data, LEN};
     do {
-        struct iovec iov = {data, LEN};
         probe_init(&send, NULL);
         io_send(io, &send.op, client, &iov, 1);
         sleep_ms(io, 20);
