@@ -45,7 +45,7 @@ class Scenario:
 scenarios: list[Scenario] = []
 
 
-def scenario(later: bool = False, alone: bool = False, limit: float = 30):
+def scenario(later: bool = False, alone: bool = False, limit: float = 40):
     def register(run):
         scenarios.append(Scenario(run.__name__, run, later, alone, limit))
         return run
@@ -224,14 +224,14 @@ class Test:
         response = await self.service.start_workflow_execution(self.start_request(suffix, **options))
         return self.client.get_workflow_handle(self.id(suffix), run_id=response.run_id)
 
-    async def poll(self, sticky: str = "", timeout: float = 10) -> rpc.PollWorkflowTaskQueueResponse:
+    async def poll(self, sticky: str = "", timeout: float = 15) -> rpc.PollWorkflowTaskQueueResponse:
         queue = TaskQueue(name=sticky, kind=2, normal_name=self.queue) if sticky else TaskQueue(name=self.queue)
         request = rpc.PollWorkflowTaskQueueRequest(namespace=self.namespace, task_queue=queue, identity="raw")
         task = await self.service.poll_workflow_task_queue(request, timeout=Second * timeout)
         check(task.task_token, "the poll returned no workflow task")
         return task
 
-    async def poll_activity(self, queue: str = "", timeout: float = 10) -> rpc.PollActivityTaskQueueResponse:
+    async def poll_activity(self, queue: str = "", timeout: float = 15) -> rpc.PollActivityTaskQueueResponse:
         request = rpc.PollActivityTaskQueueRequest(
             namespace=self.namespace, task_queue=TaskQueue(name=queue or self.queue), identity="raw"
         )

@@ -365,8 +365,8 @@ async def terminate(t: Test):
 @scenario()
 async def run_timeout(t: Test):
     async with t.worker([Collect]):
-        handle = await t.start(Collect.run, run_timeout=Second)
-        waiting = await t.start(Collect.run, suffix="-2", execution_timeout=Second)
+        handle = await t.start(Collect.run, run_timeout=3 * Second)
+        waiting = await t.start(Collect.run, suffix="-2", execution_timeout=3 * Second)
         for h in (handle, waiting):
             try:
                 await h.result()

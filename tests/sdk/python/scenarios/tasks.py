@@ -44,7 +44,7 @@ async def raw_activity_with_retry(t: Test):  # a
     activity = await t.poll_activity()
     equal(activity.attempt, 2)
     sticky_poll = asyncio.create_task(t.poll(sticky))  # a sticky queue without a poller would be passed over
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
     await t.complete_activity(activity, "done")
     task = await sticky_poll
     equal((task.previous_started_event_id, task.started_event_id), (3, 9))
@@ -120,7 +120,7 @@ async def raw_signal_between_attempts(t: Test):  # d, second half
 @scenario()
 async def raw_sticky_worker_gone(t: Test):  # e
     known = asyncio.create_task(t.poll(t.id("-sticky")))
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(1)
     known.cancel()
     handle = await t.start_raw()
     await t.complete(await t.poll(), timer_command("1", 0.1), sticky=t.id("-sticky"))
@@ -283,7 +283,7 @@ async def raw_query_with_task(t: Test):
     task = await t.poll()
     await t.complete(task, sticky=t.id("-sticky"))
     sticky_poll = asyncio.create_task(t.poll(t.id("-sticky")))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(1)
     query = asyncio.create_task(
         t.service.query_workflow(
             rpc.QueryWorkflowRequest(
