@@ -14,11 +14,16 @@ static int32_t lookup_custom(void *ctx, const char *name) {
     return lookup->host->search_attribute_type(lookup->host->ctx, lookup->namespace_id, name);
 }
 
-struct status attributes_check(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
-                               const SearchAttributes *attributes, struct arena *arena) {
+struct status attributes_check_values(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
+                                      const SearchAttributes *attributes, struct arena *arena) {
     struct lookup lookup = {&engine->host, namespace_id};
     struct search_attribute_types types = {lookup_custom, &lookup};
-    struct status status = search_attributes_check(arena, &types, attributes);
+    return search_attributes_check(arena, &types, attributes);
+}
+
+struct status attributes_check(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
+                               const SearchAttributes *attributes, struct arena *arena) {
+    struct status status = attributes_check_values(engine, namespace_id, attributes, arena);
     return status_ok(status) ? search_attributes_check_size(arena, attributes) : status;
 }
 

@@ -9,6 +9,9 @@ void attributes_apply(struct exec *exec, const HistoryEvent *event);
 /* Checks what a start gives (defined names, right types, sizes); the refusal's texts are in the arena. */
 struct status attributes_check(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
                                const SearchAttributes *attributes, struct arena *arena);
+/* The same, without the sizes. */
+struct status attributes_check_values(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
+                                      const SearchAttributes *attributes, struct arena *arena);
 /* A copy whose values name their declared type: what a start or an upsert writes into its event. NULL gives NULL. */
 SearchAttributes *attributes_typed(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
                                    const SearchAttributes *attributes, struct arena *arena);

@@ -27,6 +27,14 @@ Payload *payload_json(struct arena *arena, struct bytes json) {
     return payload;
 }
 
+Payloads *payloads_json(struct arena *arena, struct bytes json) {
+    Payloads *payloads = PB_NEW(arena, temporal__api__common__v1__payloads);
+    payloads->n_payloads = 1;
+    payloads->payloads = ARENA_NEW(arena, Payload *);
+    payloads->payloads[0] = payload_json(arena, json);
+    return payloads;
+}
+
 struct bytes payload_metadata(const Payload *payload, const char *key) {
     if (!payload) return (struct bytes){0};
     for (size_t i = payload->n_metadata; i-- > 0;) {     /* of a key given twice the last one counts */

@@ -24,8 +24,9 @@ static inline ProtobufCBinaryData pb_binary(struct bytes bytes) {
     return (ProtobufCBinaryData){.len = bytes.len, .data = (uint8_t *)(uintptr_t)bytes.data};
 }
 
-/* One payload with encoding json/plain. */
+/* One payload with encoding json/plain; and alone in a list. */
 Payload *payload_json(struct arena *arena, struct bytes json);
+Payloads *payloads_json(struct arena *arena, struct bytes json);
 /* The metadata's value; empty when it is not there. */
 struct bytes payload_metadata(const Payload *payload, const char *key);
 
