@@ -307,7 +307,7 @@ void file_op_finished(struct io *io, struct io_op *op) {
 
 /* It never takes effect: cancelled, or its node is gone. A write may then have reached the disk all the same. */
 void file_op_abandon(struct io *io, struct io_op *op) {
-    if (has_path(op->kind)) {
+    if (has_path(op->kind) || op->kind == SIM_resolve) {
         world_free(OP_PTR(op, 4));
         OP_SET_PTR(op, 4, NULL);
         return;

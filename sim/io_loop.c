@@ -324,6 +324,7 @@ static void fire_multishot(struct io *io, struct io_op *op) {
             op->more = true;
             if (node->signal_count) op_ready(io, op);
         } else {
+            op->more = false;
             io->signal_op = NULL;
         }
     } else if (!(op->kind == SIM_recv ? net_recv_fire(io, op) : net_accept_fire(io, op))) {
@@ -347,8 +348,8 @@ static void run_ready(struct io *io) {
     }
     struct io_op *op = io->ready.items[index];
     vec_take(&io->ready, index);
+    if (node_boundary(io->node)) return;                /* its effect is there; done never runs */
     OP_STATE(op) = OP_WAITING;
-    if (node_boundary(io->node)) return;
     if (is_net_multishot(op->kind) || op->kind == SIM_signals)
         fire_multishot(io, op);
     else

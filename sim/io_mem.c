@@ -12,6 +12,20 @@
 #include "base/mem.h"
 #include "io_sim.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SIM_ASAN 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SIM_ASAN 1
+#endif
+
+#ifdef SIM_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(start, size) ((void)(start), (void)(size))
+#endif
+
 struct memory_piece {
     struct memory_piece *next, **link;                  /* **link points here */
     struct memory *memory;
@@ -154,6 +168,7 @@ void *stack_take(struct world *world, size_t size) {
 }
 
 void stack_give(struct world *world, void *stack, size_t size) {
+    ASAN_UNPOISON_MEMORY_REGION(stack, size);          /* frames that were left, not returned from */
     struct stack_free *entry = stack;
     *entry = (struct stack_free){world->stacks_free, size};
     world->stacks_free = entry;

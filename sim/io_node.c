@@ -199,6 +199,11 @@ void world_pause(struct world *world, unsigned index, int64_t duration) {
     struct io_node *node = world_node_at(world, index);
     node->paused_until = world->now + duration;
     trace_event(node, 0, SIM_pause, false, 0, duration, 0);
+    if (duration) return;
+    for (unsigned i = 0; i < node->loop_count; i++)
+        if (event_scheduled(&node->loops[i]->step)) event_schedule(world, &node->loops[i]->step, world->now);
+    for (unsigned i = 0; i < node->helper_count; i++)
+        if (event_scheduled(&node->helpers[i]->event)) event_schedule(world, &node->helpers[i]->event, world->now);
 }
 
 void io_exit(struct io *io, int code) {
@@ -267,7 +272,7 @@ void world_destroy(struct world *world) {
     }
     net_world_drop(world);
     stacks_world_drop(world);
-    LIST_EACH(it, &world->scripted) list_remove(it);
+    scripted_drop(world);
     for (unsigned i = 0; i < world->node_count; i++) {
         struct io_node *node = world->nodes[i];
         disk_destroy(node->disk);
@@ -276,6 +281,7 @@ void world_destroy(struct world *world) {
         world_free(node);
     }
     for (unsigned i = 0; i < world->name_count; i++) world_free(world->names[i].host);
+    if (world->record) fclose(world->record);
     world_free(world->names);
     world_free(world->heap);
     sim_current = (struct sim_current){0};

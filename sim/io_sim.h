@@ -137,9 +137,9 @@ struct trace_line {
     int64_t time;
     uint64_t sequence, hash;
     int64_t result;
-    uint16_t node, loop, kind;
-    bool done;
+    uint16_t node, loop, kind, done;
 };
+_Static_assert(sizeof(struct trace_line) == 40, "written to files as it is");
 
 struct world {
     struct world_options options;
@@ -161,6 +161,7 @@ struct world {
     struct trace_line ring[TRACE_RING];
     bool check_leaks, calm;
     int64_t wall_start;
+    void *record;                                      /* FILE */
     struct list scripted;                              /* struct scripted */
     struct list socks, pipes_free, socks_free;         /* io_net.c */
     void *stacks_free;                                 /* io_mem.c */
@@ -297,6 +298,7 @@ void event_cancel(struct world *world, struct event *event);
 static inline bool event_scheduled(const struct event *event) { return event->heap_index != EVENT_IDLE; }
 void op_schedule(struct world *world, struct io_op *op, int64_t time);
 void op_unschedule(struct world *world, struct io_op *op);
+void scripted_drop(struct world *world);
 /* One io event into the trace. */
 void trace_event(struct io_node *node, unsigned loop, enum sim_kind kind, bool done, uint64_t sequence, int64_t result,
                  uint64_t hash);

@@ -124,11 +124,22 @@ const char *sim_kind_name(uint32_t kind) {
 
 uint64_t sim_hash(const void *data, size_t len) { return len ? XXH3_64bits(data, len) : 0; }
 
-static void print_line(const struct world *world, const struct trace_line *line) {
-    const struct io_node *node = line->node < world->node_count ? world->nodes[line->node] : NULL;
-    fprintf(stderr, "%15.9f %-10s %2u %-12s %-4s #%-7llu %-6lld %016llx\n", (double)line->time / 1e9,
-            node ? node->spec.name : "-", line->loop, sim_kind_name(line->kind), line->done ? "done" : "",
-            (unsigned long long)line->sequence, (long long)line->result, (unsigned long long)line->hash);
+static void print_line(const struct trace_line *line, const char *name, FILE *to) {
+    fprintf(to, "%15.9f %-10s %4u %-12s %-4s #%-7llu %-6lld %016llx\n", (double)line->time / 1e9, name, line->loop,
+            sim_kind_name(line->kind), line->done ? "done" : "", (unsigned long long)line->sequence,
+            (long long)line->result, (unsigned long long)line->hash);
+}
+
+static const char *node_name(const struct world *world, unsigned index) {
+    return index < world->node_count ? world->nodes[index]->spec.name : "-";
+}
+
+void world_print_record(const void *record, FILE *to) {
+    struct trace_line line;
+    memcpy(&line, record, sizeof line);
+    char name[16];
+    snprintf(name, sizeof name, "node %u", line.node);
+    print_line(&line, name, to);
 }
 
 void trace_event(struct io_node *node, unsigned loop, enum sim_kind kind, bool done, uint64_t sequence, int64_t result,
@@ -142,7 +153,9 @@ void trace_event(struct io_node *node, unsigned loop, enum sim_kind kind, bool d
     struct trace_line *line = &world->ring[world->events++ % TRACE_RING];
     *line = (struct trace_line){world->now, sequence, hash, result, (uint16_t)(node ? node->index : 0xffff),
                                 (uint16_t)loop, (uint16_t)kind, done};
-    if (world->options.trace && world->now >= world->options.trace_from) print_line(world, line);
+    if (world->options.trace && world->now >= world->options.trace_from)
+        print_line(line, node_name(world, line->node), stderr);
+    if (world->record) fwrite(line, sizeof *line, 1, world->record);
 }
 
 void world_note(struct world *world, uint32_t kind, const void *data, size_t len) {
@@ -227,6 +240,7 @@ struct world *world_create(const struct world_options *options) {
         for (unsigned to = 0; to < WORLD_NODES_MAX; to++)
             world->links[from][to] = from == to ? (struct link){false, 5 * SIM_US, 40 * SIM_US}
                                                 : (struct link){false, 30 * SIM_US, 400 * SIM_US};
+    if (options->record) world->record = fopen(options->record, "wb");
     sim_current.world = world;
     return world;
 }
@@ -247,6 +261,14 @@ void world_call_at(struct world *world, int64_t time, world_fn *fn, void *arg) {
     scripted->arg = arg;
     list_push_back(&world->scripted, &scripted->link);
     event_schedule(world, &scripted->event, time);
+}
+
+void scripted_drop(struct world *world) {
+    for (struct list *node; (node = list_pop_front(&world->scripted));) {
+        struct scripted *scripted = LIST_ENTRY(node, struct scripted, link);
+        event_cancel(world, &scripted->event);
+        world_free(scripted);
+    }
 }
 
 struct world *world_current(void) { return sim_current.world; }
@@ -318,7 +340,10 @@ bool world_run_while_not(struct world *world, bool (*holds)(void *arg), void *ar
 static void print_context(struct world *world) {
     uint64_t shown = world->events < 40 ? world->events : 40;
     fprintf(stderr, "the last %llu io events:\n", (unsigned long long)shown);
-    for (uint64_t i = world->events - shown; i < world->events; i++) print_line(world, &world->ring[i % TRACE_RING]);
+    for (uint64_t i = world->events - shown; i < world->events; i++) {
+        const struct trace_line *line = &world->ring[i % TRACE_RING];
+        print_line(line, node_name(world, line->node), stderr);
+    }
     const struct io_node *node = sim_current.node;
     fprintf(stderr, "seed %llu, virtual time %.9f s, event %llu, in %s%s%s\n",
             (unsigned long long)world->options.seed, (double)world->now / 1e9, (unsigned long long)world->events,
@@ -341,6 +366,7 @@ static const char *verdict_name(enum world_verdict verdict) {
 }
 
 static _Noreturn void leave(struct world *world, enum world_verdict verdict) {
+    if (world && world->record) fclose(world->record);
     fflush(stdout);
     if (world) {
         print_context(world);

@@ -8,6 +8,8 @@
 #ifndef NORN_SIM_WORLD_H
 #define NORN_SIM_WORLD_H
 
+#include <stdio.h>
+
 #include "io/io.h"
 #include "faults.h"
 #include "prng.h"
@@ -48,6 +50,7 @@ struct world_options {
     uint8_t fill;                 /* what fresh memory holds where nothing promises zeros */
     int64_t trace_from;           /* with trace: not before this virtual time */
     const char *command;          /* replays this run; printed when it fails */
+    const char *record;           /* a file that takes each io event, 40 bytes each; NULL is none */
 };
 
 struct world *world_create(const struct world_options *options);
@@ -168,6 +171,8 @@ unsigned world_node_of(struct io *io);
 /* Ends the run: prints what failed, seed, time and the last events, and leaves with `verdict`. */
 _Noreturn void world_fail(struct world *world, enum world_verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A line of such a file, as --trace shows it. */
+void world_print_record(const void *record, FILE *to);
 /* Folds workload facts into the trace. */
 void world_note(struct world *world, uint32_t kind, const void *data, size_t len);
 

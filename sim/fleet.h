@@ -1,0 +1,18 @@
+/* fleet: many seeds, each in processes of its own, each twice. */
+#ifndef NORN_SIM_FLEET_H
+#define NORN_SIM_FLEET_H
+
+#include "run.h"
+
+struct fleet_options {
+    struct run_options run;
+    uint64_t first, count;
+    unsigned jobs;
+    bool once;                          /* not twice */
+    const char *failed_file;            /* failing seeds are added here and run first; NULL is none */
+    const char *program;                /* argv[0] */
+};
+/* Runs them, prints progress and a summary. The exit code is that of the first failure, or 0. */
+int run_fleet(const struct fleet_options *options);
+
+#endif

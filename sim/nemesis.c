@@ -1,0 +1,149 @@
+/* nemesis: process faults, clock jumps and cut links, by the seed.
+ *
+ * Each seed has a pace of its own, from tens of milliseconds of virtual time between two faults up to seconds. A node
+ * that ended is started again after a while: at once, or so late that leases and deadlines have passed. */
+#include "nemesis.h"
+
+#include "base/check.h"
+
+struct target {
+    unsigned node, weight;
+};
+
+struct nemesis {
+    struct world *world;
+    struct target targets[WORLD_NODES_MAX];
+    unsigned target_count, weight_sum;
+    int64_t until, pace;
+    bool calm, let_end, ticking;
+};
+
+static struct prng *dice(struct nemesis *nemesis) { return world_prng(nemesis->world, PRNG_CRASH); }
+
+static bool is_target(const struct nemesis *nemesis, unsigned node) {
+    for (unsigned i = 0; i < nemesis->target_count; i++)
+        if (nemesis->targets[i].node == node) return true;
+    return false;
+}
+
+static void node_ended(struct world *world, unsigned node, enum node_state state, void *arg) {
+    (void)state;
+    struct nemesis *nemesis = arg;
+    if (nemesis->let_end || !is_target(nemesis, node)) return;
+    int64_t delay = nemesis->calm ? SIM_MS : prng_skewed(dice(nemesis), SIM_MS, 10 * SIM_SECOND);
+    world_start(world, node, delay);
+}
+
+static void node_started(struct world *world, unsigned node, void *arg) {
+    struct nemesis *nemesis = arg;
+    if (nemesis->calm || world_incarnation(world, node) < 2 || !is_target(nemesis, node)) return;
+    if (!world_fault_on(world, FAULT_CRASH_RECOVERY) || !prng_chance(dice(nemesis), 200000)) return;
+    world_fault_count(world, FAULT_CRASH_RECOVERY);
+    world_crash_at_boundary(world, node, (uint64_t)prng_skewed(dice(nemesis), 1, 2000), CRASH_POWER);
+}
+
+struct nemesis *nemesis_create(struct world *world) {
+    struct nemesis *nemesis = world_alloc(sizeof *nemesis);
+    nemesis->world = world;
+    world_set_hooks(world, &(struct world_hooks){node_ended, node_started, nemesis});
+    return nemesis;
+}
+
+void nemesis_destroy(struct nemesis *nemesis) { world_free(nemesis); }
+
+void nemesis_add(struct nemesis *nemesis, unsigned node, unsigned weight) {
+    nemesis->targets[nemesis->target_count++] = (struct target){node, weight};
+    nemesis->weight_sum += weight;
+}
+
+static unsigned pick_target(struct nemesis *nemesis) {
+    uint64_t at = prng_below(dice(nemesis), nemesis->weight_sum);
+    unsigned i = 0;
+    while (at >= nemesis->targets[i].weight) at -= nemesis->targets[i++].weight;
+    return nemesis->targets[i].node;
+}
+
+static void heal(struct world *world, void *arg) {
+    unsigned pair = (unsigned)(uintptr_t)arg;
+    world_link_cut(world, pair / WORLD_NODES_MAX, pair % WORLD_NODES_MAX, false);
+}
+
+static void cut(struct nemesis *nemesis, unsigned from, unsigned to, int64_t duration) {
+    world_link_cut(nemesis->world, from, to, true);
+    void *pair = (void *)(uintptr_t)(from * WORLD_NODES_MAX + to);
+    world_call_at(nemesis->world, world_now(nemesis->world) + duration, heal, pair);
+}
+
+/* One node against another, in one direction or both. */
+static void partition(struct nemesis *nemesis) {
+    unsigned a = pick_target(nemesis), b = pick_target(nemesis);
+    if (a == b) return;
+    int64_t duration = prng_skewed(dice(nemesis), 10 * SIM_MS, 40 * SIM_SECOND);
+    unsigned way = (unsigned)prng_below(dice(nemesis), 3);
+    if (way != 1) cut(nemesis, a, b, duration);
+    if (way != 0) cut(nemesis, b, a, duration);
+}
+
+static void strike(struct nemesis *nemesis, enum fault fault) {
+    struct world *world = nemesis->world;
+    struct prng *prng = dice(nemesis);
+    unsigned node = pick_target(nemesis);
+    if (world_node_state(world, node) != NODE_RUNNING) return;
+    world_fault_count(world, fault);
+    switch (fault) {
+    case FAULT_CRASH_BOUNDARY:
+        world_crash_at_boundary(world, node, world_boundary(world, node) + (uint64_t)prng_skewed(prng, 1, 3000),
+                                CRASH_POWER);
+        break;
+    case FAULT_CRASH_TIME:
+        world_crash(world, node, CRASH_POWER);
+        break;
+    case FAULT_KILL:
+        world_crash(world, node, CRASH_KILL);
+        break;
+    case FAULT_PAUSE:
+        world_pause(world, node, prng_skewed(prng, SIM_MS, 20 * SIM_SECOND));
+        break;
+    case FAULT_TERMINATE:
+        world_signal(world, node, IO_SIGNAL_TERM);
+        break;
+    case FAULT_PARTITION:
+        partition(nemesis);
+        break;
+    default:
+        world_wall_jump(world, node, (fault == FAULT_JUMP_BACK ? -1 : 1) * prng_skewed(prng, SIM_MS, 3600 * SIM_SECOND));
+    }
+}
+
+static void tick(struct world *world, void *arg) {
+    static const enum fault kinds[] = {FAULT_CRASH_BOUNDARY, FAULT_CRASH_BOUNDARY, FAULT_CRASH_TIME, FAULT_KILL,
+                                       FAULT_PAUSE, FAULT_TERMINATE, FAULT_PARTITION, FAULT_JUMP_FORWARD,
+                                       FAULT_JUMP_BACK};
+    struct nemesis *nemesis = arg;
+    if (nemesis->calm || world_now(world) >= nemesis->until) return;
+    enum fault fault = kinds[prng_below(dice(nemesis), ARRAY_LEN(kinds))];
+    if (world_fault_on(world, fault)) strike(nemesis, fault);
+    world_call_at(world, world_now(world) + prng_range(dice(nemesis), 0, 2 * nemesis->pace), tick, nemesis);
+}
+
+void nemesis_begin(struct nemesis *nemesis, int64_t until) {
+    nemesis->until = until;
+    nemesis->pace = prng_skewed(dice(nemesis), 30 * SIM_MS, 4 * SIM_SECOND);
+    if (nemesis->ticking || !nemesis->weight_sum) return;
+    nemesis->ticking = true;
+    world_call_at(nemesis->world, world_now(nemesis->world) + nemesis->pace, tick, nemesis);
+}
+
+void nemesis_calm(struct nemesis *nemesis) {
+    struct world *world = nemesis->world;
+    nemesis->calm = true;
+    world_calm(world);
+    for (unsigned i = 0; i < nemesis->target_count; i++) {
+        unsigned node = nemesis->targets[i].node;
+        world_crash_at_boundary(world, node, 0, CRASH_POWER);
+        world_pause(world, node, 0);
+        if (world_node_state(world, node) != NODE_RUNNING) world_start(world, node, SIM_MS);
+    }
+}
+
+void nemesis_let_end(struct nemesis *nemesis) { nemesis->let_end = true; }

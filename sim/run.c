@@ -1,0 +1,110 @@
+/* run: one seed. First faults and work together, then calm, in which all that can finish must finish within bounded
+ * virtual time, then the checks, then an orderly end, at which nothing may be left. */
+#include "run.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+
+enum { WORK_SECONDS_MAX = 300, LIVENESS_SECONDS = 900, END_SECONDS = 300 };
+
+struct question {
+    bool (*ask)(void *run);
+    void *run;
+    unsigned skip;
+};
+
+static bool holds(void *arg) {
+    struct question *question = arg;
+    if (++question->skip % 16) return false;           /* asking may cost more than an event */
+    return question->ask(question->run);
+}
+
+/* Runs until ask(run) or the limit of virtual time. */
+static bool run_until(struct world *world, bool (*ask)(void *run), void *run, int64_t limit) {
+    struct question question = {ask, run, 0};
+    return world_run_while_not(world, holds, &question, limit) || ask(run);
+}
+
+static void choose_faults(struct world *world, const struct run_options *options) {
+    world_swarm(world);
+    for (int fault = 0; fault < FAULT_COUNT; fault++) {
+        if (options->calm && world_fault_group(fault) >= FAULT_GROUP_NETWORK) world_fault_set(world, fault, false);
+        if (options->off[fault]) world_fault_set(world, fault, options->off[fault] < 0);
+    }
+}
+
+static void print_faults(const struct world *world) {
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        fprintf(stderr, "%10llu  %-18s %s\n", (unsigned long long)world_fault_hits(world, fault),
+                world_fault_name(fault), world_fault_text(fault));
+}
+
+static void print_counters(const struct world *world) {
+    printf("faults");
+    for (int fault = 0; fault < FAULT_COUNT; fault++) printf(" %llu", (unsigned long long)world_fault_hits(world, fault));
+    printf("\n");
+}
+
+static void liveness(struct world *world, const struct workload *workload, void *run) {
+    if (run_until(world, workload->finished, run, world_now(world) + LIVENESS_SECONDS * SIM_SECOND)) return;
+    if (workload->explain) workload->explain(run);
+    world_fail(world, WORLD_STUCK, "not finished %d virtual seconds after the last fault", LIVENESS_SECONDS);
+}
+
+static void print_last(struct world *world, const struct run_options *options, int64_t host_ns) {
+    struct world_trace trace = world_trace(world);
+    double seconds = (double)host_ns / 1e9;
+    printf("PASS seed=%llu workload=%s events=%llu vtime=%.3f wall=%.3f rate=%.0f trace=%016llx%016llx\n",
+           (unsigned long long)options->seed, options->workload->name, (unsigned long long)world_events(world),
+           (double)world_now(world) / 1e9, seconds, (double)world_events(world) / seconds,
+           (unsigned long long)trace.high, (unsigned long long)trace.low);
+}
+
+static void run_phases(struct world *world, const struct run_options *options) {
+    const struct workload *workload = options->workload;
+    struct nemesis *nemesis = nemesis_create(world);
+    void *run = workload->begin(world, nemesis);
+    nemesis_begin(nemesis, WORK_SECONDS_MAX * SIM_SECOND);
+    run_until(world, workload->finished, run, prng_range(world_prng(world, PRNG_SWARM), 5, WORK_SECONDS_MAX) * SIM_SECOND);
+    nemesis_calm(nemesis);
+    if (workload->calmed) workload->calmed(run);
+    liveness(world, workload, run);
+    workload->check(run);
+    nemesis_let_end(nemesis);
+    world_check_leaks(world, true);
+    if (!run_until(world, workload->ended, run, world_now(world) + END_SECONDS * SIM_SECOND))
+        world_fail(world, WORLD_STUCK, "a node did not end within %d virtual seconds of SIGTERM", END_SECONDS);
+    nemesis_destroy(nemesis);
+    workload->destroy(run);
+}
+
+/* For --until: the work phase alone. */
+static void run_part(struct world *world, const struct run_options *options) {
+    struct nemesis *nemesis = nemesis_create(world);
+    void *run = options->workload->begin(world, nemesis);
+    nemesis_begin(nemesis, WORK_SECONDS_MAX * SIM_SECOND);
+    world_run_until(world, options->until);
+    nemesis_destroy(nemesis);
+    options->workload->destroy(run);
+}
+
+int run_seed(const struct run_options *options) {
+    char command[256];
+    snprintf(command, sizeof command, "norn-sim --workload %s --seed %llu%s --trace", options->workload->name,
+             (unsigned long long)options->seed, options->calm ? " --calm" : "");
+    struct world *world = world_create(&(struct world_options){
+        .seed = options->seed, .trace = options->trace, .print = options->print, .fill = options->fill,
+        .trace_from = options->trace_from, .command = command, .record = options->record});
+    choose_faults(world, options);
+    int64_t began = world_host_ns();
+    if (options->until)
+        run_part(world, options);
+    else
+        run_phases(world, options);
+    if (options->summary) print_faults(world);
+    if (options->counters) print_counters(world);
+    print_last(world, options, world_host_ns() - began);
+    world_destroy(world);
+    return WORLD_PASS;
+}

@@ -1,0 +1,30 @@
+/* workload: what a run of norn-sim does in its world, and how it is judged. */
+#ifndef NORN_SIM_WORKLOAD_H
+#define NORN_SIM_WORKLOAD_H
+
+#include "nemesis.h"
+#include "world.h"
+
+struct workload {
+    const char *name, *text;
+    /* Adds nodes to the world and starts them; gives what the other functions take. */
+    void *(*begin)(struct world *world, struct nemesis *nemesis);
+    /* True when the clients have done all that they wanted; asked often. */
+    bool (*finished)(void *run);
+    /* Told that faults have stopped: from here on all that can finish must. */
+    void (*calmed)(void *run);
+    /* Explains on stderr what is still missing. */
+    void (*explain)(void *run);
+    /* Checks what was stored; world_fail when it is wrong. Runs after everything finished, nodes up. */
+    void (*check)(void *run);
+    /* Ends the nodes in order; true when they have. Asked often, may do its part at each call. */
+    bool (*ended)(void *run);
+    void (*destroy)(void *run);
+};
+
+extern const struct workload ledger_workload;
+
+extern const struct workload *const workloads[];       /* NULL at the end; the first is the default */
+const struct workload *workload_find(const char *name);
+
+#endif
