@@ -29,6 +29,8 @@ struct sock {
     struct sock *peer;
     struct io_addr local, remote;
     bool listening, shared, open, silent, shut, fin_arrived;
+    unsigned probes;                    /* how often a full window was asked about, while a send waits */
+    int64_t probed_since;
     unsigned incarnation;               /* of its node */
     int error;                          /* an io_err that both directions end with */
     uint8_t *ring;                      /* bytes for this end */
@@ -210,7 +212,10 @@ static void wake_recv(struct sock *sock) {
 
 static void wake_send(struct sock *sock, int64_t delay) {
     struct world *world = sock->world;
-    if (sock->send_op && OP_STATE(sock->send_op) == OP_WAITING) op_schedule(world, sock->send_op, world->now + delay);
+    if (!sock->send_op || !sock->probes || OP_STATE(sock->send_op) != OP_HEAP) return;
+    sock->probes = 0;
+    op_unschedule(world, sock->send_op);
+    op_schedule(world, sock->send_op, world->now + delay);
 }
 
 static void fail_end(struct sock *sock, int error) {
@@ -437,6 +442,21 @@ static void put_pieces(struct sock *to, const struct io_op *op, size_t amount) {
     }
 }
 
+/* A send waits for the peer to read, and asks from time to time: a peer that is gone is found out so. */
+static void probe(struct sock *sock) {
+    struct world *world = sock->world;
+    struct sock *to = sock->peer;
+    if (!sock->probes++) sock->probed_since = world->now;
+    bool cut = link_of(sock, to)->cut || link_of(to, sock)->cut;
+    bool dead = !to->open && to->silent && to->node->state != NODE_RUNNING;
+    int64_t delay = (200 * SIM_MS) << (sock->probes < 7 ? sock->probes : 7);
+    op_schedule(world, sock->send_op, world->now + delay);
+    if (!to->open && !cut && !dead)
+        send_reset(to, sock);
+    else if ((cut || dead) && world->now - sock->probed_since > 60 * SIM_SECOND)
+        fail_end(sock, IO_ETIMEDOUT);
+}
+
 static void send_fire(struct io *io, struct io_op *op) {
     struct sock *sock = OP_PTR(op, 0);
     struct world *world = io->node->world;
@@ -447,7 +467,11 @@ static void send_fire(struct io *io, struct io_op *op) {
         return;
     }
     size_t total = total_of(op), room = to->window > to->used ? to->window - to->used : 0;
-    if (total && !room) return;                         /* until the peer reads */
+    if (total && !room) {
+        probe(sock);
+        return;
+    }
+    sock->probes = 0;
     size_t amount = total < room ? total : room;
     if (amount > 1 && fault_strikes(world, FAULT_SHORT_SEND, PRNG_NET, 60000))
         amount = 1 + prng_below(dice(world), amount - 1);
@@ -734,6 +758,7 @@ static void cancel_multishot(struct io *io, struct io_op *op) {
 
 void net_cancel(struct io *io, struct io_op *op) {
     struct world *world = io->node->world;
+    struct sock *sock = OP_PTR(op, 0);
     switch (op->kind) {
     case SIM_recv:
     case SIM_accept:
@@ -746,7 +771,8 @@ void net_cancel(struct io *io, struct io_op *op) {
         break;
     default:                                            /* a send that waits takes nothing any more */
         if (OP_STATE(op) == OP_READY) return;
-        if (OP_STATE(op) == OP_HEAP && fault_strikes(world, FAULT_CANCEL_LOST, PRNG_CANCEL, 400000)) return;
+        if (!sock->probes && fault_strikes(world, FAULT_CANCEL_LOST, PRNG_CANCEL, 400000)) return;
+        sock->probes = 0;
         op->args[3] = 1;
     }
     op_detach(io, op);

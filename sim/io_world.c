@@ -327,17 +327,36 @@ void world_run_until(struct world *world, int64_t time) {
     if (world->now < time) world->now = time;
 }
 
-bool world_run_while_not(struct world *world, bool (*holds)(void *arg), void *arg, int64_t limit) {
-    while (!holds(arg)) {
-        if (!world->heap_count || world->heap[0].time > limit) return false;
-        world_step(world);
-    }
-    return true;
-}
+int64_t world_next(const struct world *world) { return world->heap_count ? world->heap[0].time : INT64_MAX; }
 
 /* ---- failing ---- */
 
+static void print_loop(const struct world *world, const struct io *io) {
+    unsigned busy = 0;
+    const struct list *head = &io->busy;
+    for (const struct list *at = head->next; at != head; at = at->next) busy++;
+    fprintf(stderr, "  loop %u: %u ready, %u deferred, %u timers, %u other ops, %u messages, %u sockets, ", io->index,
+            io->ready.count, io->deferred.count - io->deferred_head, io->timers.count, busy, io->posts_waiting,
+            io->socks_open);
+    if (event_scheduled(&io->step))
+        fprintf(stderr, "next step at %.9f\n", (double)world->heap[io->step.heap_index].time / 1e9);
+    else
+        fprintf(stderr, "asleep\n");
+}
+
+static void print_nodes(const struct world *world) {
+    static const char *const states[] = {"new", "running", "down", "exited"};
+    for (unsigned i = 0; i < world->node_count; i++) {
+        const struct io_node *node = world->nodes[i];
+        fprintf(stderr, "%s: %s, started %u times, boundary %llu%s\n", node->spec.name, states[node->state],
+                node->incarnation, (unsigned long long)node->boundary,
+                node->paused_until > world->now ? ", frozen" : "");
+        for (unsigned k = 0; k < node->loop_count; k++) print_loop(world, node->loops[k]);
+    }
+}
+
 static void print_context(struct world *world) {
+    print_nodes(world);
     uint64_t shown = world->events < 40 ? world->events : 40;
     fprintf(stderr, "the last %llu io events:\n", (unsigned long long)shown);
     for (uint64_t i = world->events - shown; i < world->events; i++) {

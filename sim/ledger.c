@@ -17,7 +17,7 @@ struct run {                            /* the world's; what clients know for ce
     unsigned server, clients[CLIENTS_MAX], client_count, numbers;
     bool sent[CLIENTS_MAX * NUMBERS_MAX], acked[CLIENTS_MAX * NUMBERS_MAX];
     unsigned acked_count;
-    bool ending;
+    unsigned told[CLIENTS_MAX + 1];
 };
 
 static void put_record(struct buf *to, uint64_t number) {
@@ -451,7 +451,8 @@ static void check(void *arg) {
     }
     for (unsigned i = 0; i < CLIENTS_MAX * NUMBERS_MAX; i++)
         if (times[i] > 1 || times[i] < run->acked[i])
-            world_fail(run->world, WORLD_INCORRECT, "number %u was answered and is %u times in the journal", i, times[i]);
+            world_fail(run->world, WORLD_INCORRECT, "number %u: answered %u, in the journal %u times", i, run->acked[i],
+                       times[i]);
     buf_free(&log);
 }
 
@@ -460,10 +461,8 @@ static bool ended(void *arg) {
     bool all = true;
     for (unsigned i = 0; i <= run->client_count; i++) {
         unsigned node = i < run->client_count ? run->clients[i] : run->server;
-        if (!run->ending) world_signal(run->world, node, IO_SIGNAL_TERM);
-        all &= world_node_state(run->world, node) == NODE_EXITED;
+        all &= workload_end_node(run->world, node, &run->told[i]);
     }
-    run->ending = true;
     return all;
 }
 

@@ -38,8 +38,8 @@ static const char usage[] =
     "  --faults, --workloads     list them\n"
     "  --exempt                  what the simulator does not cover\n"
     "\n"
-    "Exit codes: 0 passed, 70 a node died, 71 a checker found something wrong, 72 something did not finish, 73 a leak,\n"
-    "74 two runs of a seed differ.\n";
+    "Exit codes: 0 passed, 70 a node died, 71 a checker found something wrong, 72 something did not finish, 73 a\n"
+    "leak, 74 two runs of a seed differ.\n";
 
 static const char exempt[] =
     "Outside of the simulation, so not covered by seeds:\n"

@@ -111,7 +111,7 @@ static void strike(struct nemesis *nemesis, enum fault fault) {
         partition(nemesis);
         break;
     default:
-        world_wall_jump(world, node, (fault == FAULT_JUMP_BACK ? -1 : 1) * prng_skewed(prng, SIM_MS, 3600 * SIM_SECOND));
+        world_wall_jump(world, node, prng_skewed(prng, SIM_MS, 3600 * SIM_SECOND) * (fault == FAULT_JUMP_BACK ? -1 : 1));
     }
 }
 

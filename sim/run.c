@@ -8,22 +8,15 @@
 
 enum { WORK_SECONDS_MAX = 300, LIVENESS_SECONDS = 900, END_SECONDS = 300 };
 
-struct question {
-    bool (*ask)(void *run);
-    void *run;
-    unsigned skip;
-};
-
-static bool holds(void *arg) {
-    struct question *question = arg;
-    if (++question->skip % 16) return false;           /* asking may cost more than an event */
-    return question->ask(question->run);
-}
-
-/* Runs until ask(run) or the limit of virtual time. */
+/* Runs until ask(run) or the limit of virtual time; asking may cost more than an event. */
 static bool run_until(struct world *world, bool (*ask)(void *run), void *run, int64_t limit) {
-    struct question question = {ask, run, 0};
-    return world_run_while_not(world, holds, &question, limit) || ask(run);
+    enum { EVENTS_BETWEEN = 16 };
+    for (;;) {
+        if (ask(run)) return true;
+        unsigned steps = 0;
+        while (steps < EVENTS_BETWEEN && world_next(world) <= limit && world_step(world)) steps++;
+        if (!steps) return false;
+    }
 }
 
 static void choose_faults(struct world *world, const struct run_options *options) {
@@ -42,8 +35,18 @@ static void print_faults(const struct world *world) {
 
 static void print_counters(const struct world *world) {
     printf("faults");
-    for (int fault = 0; fault < FAULT_COUNT; fault++) printf(" %llu", (unsigned long long)world_fault_hits(world, fault));
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        printf(" %llu", (unsigned long long)world_fault_hits(world, fault));
     printf("\n");
+}
+
+bool workload_end_node(struct world *world, unsigned node, unsigned *told) {
+    enum node_state state = world_node_state(world, node);
+    if (state == NODE_RUNNING && *told != world_incarnation(world, node)) {
+        *told = world_incarnation(world, node);
+        world_signal(world, node, IO_SIGNAL_TERM);
+    }
+    return state == NODE_EXITED;
 }
 
 static void liveness(struct world *world, const struct workload *workload, void *run) {
@@ -66,7 +69,8 @@ static void run_phases(struct world *world, const struct run_options *options) {
     struct nemesis *nemesis = nemesis_create(world);
     void *run = workload->begin(world, nemesis);
     nemesis_begin(nemesis, WORK_SECONDS_MAX * SIM_SECOND);
-    run_until(world, workload->finished, run, prng_range(world_prng(world, PRNG_SWARM), 5, WORK_SECONDS_MAX) * SIM_SECOND);
+    int64_t work = prng_range(world_prng(world, PRNG_SWARM), 5, WORK_SECONDS_MAX) * SIM_SECOND;
+    run_until(world, workload->finished, run, work);
     nemesis_calm(nemesis);
     if (workload->calmed) workload->calmed(run);
     liveness(world, workload, run);

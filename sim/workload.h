@@ -26,5 +26,7 @@ extern const struct workload ledger_workload;
 
 extern const struct workload *const workloads[];       /* NULL at the end; the first is the default */
 const struct workload *workload_find(const char *name);
+/* Sends SIGTERM to a node once in each of its lives (*told is the last one that was told); true when it has exited. */
+bool workload_end_node(struct world *world, unsigned node, unsigned *told);
 
 #endif

@@ -150,11 +150,10 @@ typedef void world_fn(struct world *world, void *arg);
 void world_call_at(struct world *world, int64_t time, world_fn *fn, void *arg);
 /* One event; false when nothing is left to do. */
 bool world_step(struct world *world);
+/* When the next event is; INT64_MAX when there is none. */
+int64_t world_next(const struct world *world);
 /* Runs until virtual time reaches `time`, or nothing is left. */
 void world_run_until(struct world *world, int64_t time);
-/* Runs until holds(arg), which is asked after each event; false when `limit` comes first or nothing is left. */
-bool world_run_while_not(struct world *world, bool (*holds)(void *arg), void *arg, int64_t limit);
-
 /* Called after a node was dropped (crash or exit) and when it was started. */
 struct world_hooks {
     void (*node_ended)(struct world *world, unsigned node, enum node_state state, void *arg);
