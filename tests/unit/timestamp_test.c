@@ -7,24 +7,12 @@
 #include <cmocka.h>
 
 static void times_are_read_and_written(void **state) {
-    static const struct {
-        const char *text, *written;
-        int64_t ns;
-    } cases[] = {
-        {"1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z", 0},
-        {"2026-11-21T09:31:05.25Z", "2026-11-21T09:31:05.250Z", INT64_C(1795253465250000000)},
-        {"2026-11-21T10:31:05+01:00", "2026-11-21T09:31:05Z", INT64_C(1795253465000000000)},
-        {"1969-12-31T23:59:59.999999999Z", "1969-12-31T23:59:59.999999999Z", -1},
-        {"2024-02-29T00:00:00.000001Z", "2024-02-29T00:00:00.000001Z", INT64_C(1709164800000001000)},
-    };
+    int64_t ns;
+    char text[TIMESTAMP_TEXT_MAX];
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        int64_t ns;
-        char text[TIMESTAMP_TEXT_MAX];
-        assert_true(timestamp_parse(cases[i].text, &ns));
-        assert_int_equal(ns, cases[i].ns);
-        assert_string_equal(timestamp_format(ns, text), cases[i].written);
-    }
+    assert_true(timestamp_parse("2026-11-21T10:31:05.25+01:00", &ns));
+    assert_int_equal(ns, INT64_C(1795253465250000000));
+    assert_string_equal(timestamp_format_fixed(ns, text), "2026-11-21T09:31:05.250000000Z");
 }
 
 static void malformed_times_are_refused(void **state) {
@@ -36,12 +24,6 @@ static void malformed_times_are_refused(void **state) {
         int64_t ns;
         assert_false(timestamp_parse(texts[i], &ns));
     }
-}
-
-static void fixed_width_text_sorts_as_time_does(void **state) {
-    char text[TIMESTAMP_TEXT_MAX];
-    (void)state;
-    assert_string_equal(timestamp_format_fixed(INT64_C(1500000000), text), "1970-01-01T00:00:01.500000000Z");
 }
 
 static void durations_are_read(void **state) {
@@ -65,7 +47,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_read_and_written),
         cmocka_unit_test(malformed_times_are_refused),
-        cmocka_unit_test(fixed_width_text_sorts_as_time_does),
         cmocka_unit_test(durations_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
