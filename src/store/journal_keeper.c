@@ -1,0 +1,240 @@
+/* journal_keeper: prepares the next segment, recycles and removes free ones, keeps the reserve, reckons the room. */
+#include "store/journal_keeper.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+
+enum {
+    SPARES_MAX = 1,                               /* free segments that are kept for recycling */
+    LOOK_NS = 1000 * 1000 * 1000,                 /* how old the known free space may be while records come */
+    RETRY_NS = 200 * 1000 * 1000,                 /* while the disk is full */
+};
+
+/* ---- room ---------------------------------------------------------------------------------------------------------- */
+
+static int64_t prepared_room(const struct journal *journal) {
+    uint64_t taken = journal->active.offset + (journal->flying ? journal->flying_bytes : 0);
+    uint64_t room = journal->active.size - taken;
+    if (journal->next.number) room += journal->next.size - JOURNAL_BLOCK;
+    return (int64_t)room - (int64_t)block_up(journal->flights[journal->gathering].count ?
+                                             journal->flights[journal->gathering].len : 0);
+}
+
+/* NORMAL keeps the reserve free; and, while no further segment can be prepared, a part of the prepared ones. */
+void keeper_reckon(struct journal *journal) {
+    int64_t prepared = prepared_room(journal);
+    int64_t normal = prepared + journal->disk_free - (int64_t)journal->reserve_bytes;
+    int64_t reserved = prepared + journal->disk_free + (journal->has_reserve ? (int64_t)journal->reserve_bytes : 0);
+    if (journal->blocked) {
+        int64_t kept = (int64_t)journal->segment_bytes / 4;
+        if (normal > prepared - kept) normal = prepared - kept;
+    }
+    atomic_store_explicit(&journal->room_normal, normal, memory_order_relaxed);
+    atomic_store_explicit(&journal->room_reserved, reserved - 4 * JOURNAL_BLOCK, memory_order_relaxed);
+    atomic_store_explicit(&journal->full, normal <= 0, memory_order_relaxed);
+    if (journal->blocked && prepared < (int64_t)journal->segment_bytes / 4 && journal->has_reserve)
+        journal->wants_reserve = true;
+}
+
+static void measure(struct journal *journal) {
+    int64_t room = fiber_disk_free(journal->io, journal->folder.dir);
+    journal->disk_free_at = io_now(journal->io);
+    if (room >= 0) journal->disk_free = room;
+}
+
+/* ---- the reserve ------------------------------------------------------------------------------------------------------ */
+
+static const char *reserve_path(const struct journal *journal, char path[IO_PATH_MAX]) {
+    int len = snprintf(path, IO_PATH_MAX, "%s/reserve", journal->folder.dir);
+    CHECK(len > 0 && len < IO_PATH_MAX);
+    return path;
+}
+
+static void make_reserve(struct journal *journal) {
+    char path[IO_PATH_MAX];
+    struct io_file file;
+    int64_t result = fiber_open(journal->io, reserve_path(journal, path), IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE,
+                                &file);
+    if (result < 0) return;
+    result = fiber_allocate(journal->io, file, 0, journal->reserve_bytes);
+    fiber_close(journal->io, file);
+    journal->has_reserve = result >= 0;
+    if (result < 0) fiber_unlink(journal->io, path);
+}
+
+static void give_reserve(struct journal *journal) {
+    char path[IO_PATH_MAX];
+    fiber_unlink(journal->io, reserve_path(journal, path));
+    journal->has_reserve = journal->wants_reserve = false;
+}
+
+/* It is made again only when that leaves as much free as it takes. */
+static bool reserve_is_due(const struct journal *journal) {
+    return !journal->has_reserve && !journal->blocked && journal->reserve_bytes &&
+           journal->disk_free >= 2 * (int64_t)journal->reserve_bytes;
+}
+
+/* ---- segments ----------------------------------------------------------------------------------------------------------- */
+
+static size_t free_count(const struct journal *journal) { return journal->free.len / sizeof(struct keeper_free); }
+
+static bool segment_is_due(const struct journal *journal) {
+    return journal->next.number == 0 || (journal->waits_for_segment && journal->next.size < journal->next_size);
+}
+
+/* The free segment to recycle, taken from the list; 0: none suits. */
+static uint64_t take_free(struct journal *journal, uint64_t size) {
+    const struct keeper_free *free_segments = (const void *)journal->free.data;
+    if (free_count(journal) == 0 || free_segments[0].size != size) return 0;
+    uint64_t number = free_segments[0].number;
+    buf_consume(&journal->free, sizeof *free_segments);
+    return number;
+}
+
+/* One that is too small for a huge record is given up; it has no records, and its number is used again. */
+static void drop_small_next(struct journal *journal) {
+    if (!journal->next.number) return;
+    struct segment small = journal->next;
+    journal->next = (struct segment){0};
+    fiber_close(journal->io, small.file);
+    int64_t result = segment_remove(journal->io, &journal->folder, small.number);
+    CHECKF(result >= 0, "cannot remove journal segment %llu: %s", (unsigned long long)small.number,
+           io_error_text(result));
+}
+
+static void prepare_next(struct journal *journal) {
+    drop_small_next(journal);
+    uint64_t wanted = block_up(journal->next_size);
+    struct segment next = {.number = journal->active.number + 1, .size = journal->segment_bytes};
+    if (wanted > next.size) next.size = wanted;
+    uint64_t recycled = take_free(journal, next.size);
+    int64_t result = segment_prepare(journal->io, &journal->folder, recycled, &next);
+    CHECKF(result >= 0 || result == -IO_ENOSPC, "cannot prepare journal segment %llu: %s",
+           (unsigned long long)next.number, io_error_text(result));
+    journal->blocked = result < 0;
+    if (result >= 0) {
+        journal->next = next;
+        journal->next_size = 0;
+    }
+    measure(journal);
+    if (journal->next.number && journal->waits_for_segment) journal_kick(journal);
+}
+
+static bool surplus(const struct journal *journal) {
+    return free_count(journal) > (journal->next.number ? SPARES_MAX : SPARES_MAX + 1) || (journal->blocked && free_count(journal));
+}
+
+static void remove_one(struct journal *journal) {
+    struct keeper_free last;
+    memcpy(&last, journal->free.data + journal->free.len - sizeof last, sizeof last);
+    journal->free.len -= sizeof last;
+    int64_t result = segment_remove(journal->io, &journal->folder, last.number);
+    CHECKF(result >= 0, "cannot remove journal segment %llu: %s", (unsigned long long)last.number,
+           io_error_text(result));
+    measure(journal);
+}
+
+/* ---- the fiber --------------------------------------------------------------------------------------------------------------- */
+
+static bool look_is_due(const struct journal *journal) {
+    return journal->disk_free_at == 0 || io_now(journal->io) - journal->disk_free_at >= LOOK_NS;
+}
+
+/* One piece of work; false: there was none. */
+static bool work(struct journal *journal) {
+    if (journal->wants_reserve && journal->has_reserve) {
+        give_reserve(journal);
+        measure(journal);
+        if (journal->blocked) prepare_next(journal);
+    } else if (segment_is_due(journal) && !journal->blocked) {
+        prepare_next(journal);
+    } else if (surplus(journal)) {
+        remove_one(journal);
+    } else if (reserve_is_due(journal)) {
+        make_reserve(journal);
+        measure(journal);
+        return journal->has_reserve;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static bool is_short(const struct journal *journal) { return journal->blocked || atomic_load(&journal->full); }
+
+static void rest(struct journal *journal) {
+    if (is_short(journal)) io_timer(journal->io, &journal->keeper_timer, io_now(journal->io) + RETRY_NS);
+    journal->keeper_waits = true;
+    fiber_park(journal->io);
+    journal->keeper_waits = false;
+    io_cancel(journal->io, &journal->keeper_timer);
+    while (journal->keeper_timer.busy) fiber_park(journal->io);
+}
+
+static void keep(void *arg) {
+    struct journal *journal = arg;
+    while (!journal->stopping) {
+        bool did = work(journal);
+        keeper_reckon(journal);
+        if (did) continue;
+        if (journal->wants_reserve && journal->has_reserve) continue;
+        rest(journal);
+        if (journal->stopping) break;
+        bool retry = is_short(journal);
+        if (retry || look_is_due(journal)) measure(journal);
+        if (retry && journal->blocked) prepare_next(journal);
+        keeper_reckon(journal);
+    }
+    journal->keeper = NULL;
+    if (journal->stopper) fiber_wake(journal->io, journal->stopper);
+}
+
+static void on_timer(struct io *io, struct io_op *op) {
+    struct journal *journal = op->ctx;
+    if (journal->keeper) fiber_wake(io, journal->keeper);
+}
+
+void keeper_wake(struct journal *journal) {
+    if (journal->keeper && journal->keeper_waits) fiber_wake(journal->io, journal->keeper);
+}
+
+void keeper_look_at_disk(struct journal *journal) {
+    if (look_is_due(journal)) keeper_wake(journal);
+}
+
+int64_t keeper_start(struct journal *journal) {
+    char path[IO_PATH_MAX];
+    struct io_file file;
+    if (fiber_open(journal->io, reserve_path(journal, path), IO_OPEN_READ, &file) >= 0) {
+        journal->has_reserve = fiber_size(journal->io, file) >= (int64_t)journal->reserve_bytes;
+        fiber_close(journal->io, file);
+    }
+    measure(journal);
+    keeper_reckon(journal);
+    journal->keeper_timer = (struct io_op){.done = on_timer, .ctx = journal};
+    journal->keeper = fiber_start(journal->io, "journal keeper", keep, journal, 0);
+    CHECK(journal->keeper);
+    return 0;
+}
+
+void keeper_stop(struct journal *journal) {
+    keeper_wake(journal);
+    while (journal->keeper) fiber_park(journal->io);
+}
+
+struct closing {
+    struct io_op op;
+};
+
+static void on_closed(struct io *io, struct io_op *op) {
+    (void)io;
+    mem_free(op->ctx);
+}
+
+void keeper_close_file(struct journal *journal, struct io_file file) {
+    struct closing *closing = MEM_NEW(struct closing);
+    closing->op = (struct io_op){.done = on_closed, .ctx = closing};
+    io_close(journal->io, &closing->op, file);
+}

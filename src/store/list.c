@@ -1,0 +1,214 @@
+/* list: listing and counting executions. A query first waits for a round, which brings the visibility of everything
+ * acknowledged so far into SQLite: each loop is asked for the rows that changed, and one unsynced transaction writes
+ * them. All queries that come while a round runs share the next one; when nothing became durable since the last round
+ * there is none. */
+#include "base/check.h"
+#include "base/mem.h"
+#include "store/embedded.h"
+
+static void begin_round(struct embedded *store);
+
+/* ---- running the queries, on the helper that lists ---------------------------------------------------------------- */
+
+static void run_one(struct database *db, struct query *query) {
+    if (query->counts)
+        query->result = database_count(db, &query->list, &query->arena, &query->groups, &query->group_count,
+                                       &query->error);
+    else
+        query->result = database_list(db, &query->list, &query->arena, &query->rows, &query->error);
+}
+
+static void run_queries(struct io_helper *helper, void *arg) {
+    struct reader_work *work = arg;
+    struct embedded *store = work->store;
+    store->lister.vfs.helper = helper;
+    for (struct query *query = work->queries_running; query; query = query->next) run_one(&store->lister, query);
+}
+
+static void answer(struct io *io, struct io_msg *msg) {
+    (void)io;
+    struct query *query = CONTAINER_OF(msg, struct query, msg);
+    struct status status = STATUS_GOOD;
+    if (query->result != DATABASE_OK)
+        status = status_make(&query->arena, query->result == DATABASE_REFUSED ? STATUS_INVALID_ARGUMENT : STATUS_INTERNAL,
+                             "%s", query->error);
+    query->rows.status = status;
+    if (query->counts) query->count_done(query->ctx, status, query->groups, query->group_count);
+    else query->rows_done(query->ctx, &query->rows);
+    arena_free(&query->arena);
+    mem_free(query);
+}
+
+static void start_running(struct reader_work *work) {
+    if (work->op.busy || !work->queries) return;
+    work->queries_running = work->queries;
+    work->queries = NULL;
+    work->queries_last = &work->queries;
+    io_helper_run(work->store->io, &work->op, work->store->list_helper, run_queries, work);
+}
+
+static void on_run(struct io *io, struct io_op *op) {
+    struct reader_work *work = op->ctx;
+    struct query *query = work->queries_running;
+    if (work->store->lister.vfs.crashed) return;
+    work->queries_running = NULL;
+    for (struct query *next; query; query = next) {
+        next = query->next;
+        query->msg.receive = answer;
+        io_post(io, query->loop->index, &query->msg);
+    }
+    start_running(work);
+}
+
+static void hand_to_reader(struct embedded *store, struct query *first) {
+    struct reader_work *work = &store->list_work;
+    *work->queries_last = first;
+    while (*work->queries_last) work->queries_last = &(*work->queries_last)->next;
+    start_running(work);
+}
+
+/* ---- the round -------------------------------------------------------------------------------------------------------- */
+
+static void end_round(struct embedded *store) {
+    struct round *round = &store->round;
+    for (struct put_batch *batch = round->batches, *next; batch; batch = next) {
+        next = batch->next;
+        put_batch_free(batch);
+    }
+    struct query *queries = round->now;
+    round->batches = NULL;
+    round->now = NULL;
+    round->applied = round->begun_at;
+    round->running = false;
+    hand_to_reader(store, queries);
+    if (round->next) begin_round(store);
+}
+
+static void round_written(struct embedded *store, struct writer_job *job) {
+    (void)job;
+    end_round(store);
+}
+
+/* Chains the puts of all loops into one transaction. */
+static struct put *join(struct put_batch *batches) {
+    struct put *first = NULL, **last = &first;
+    for (struct put_batch *batch = batches; batch; batch = batch->next) {
+        if (!batch->first) continue;
+        *last = batch->first;
+        last = batch->last;
+    }
+    return first;
+}
+
+static void try_write(struct embedded *store) {
+    struct round *round = &store->round;
+    if (!round->running || round->waits_for || round->writing || store->journal.durable < round->needs) return;
+    struct put *puts = join(round->batches);
+    if (!puts) {
+        end_round(store);
+        return;
+    }
+    round->writing = true;
+    round->job = (struct writer_job){.puts = puts, .done = round_written};
+    writer_run(store, &round->job);
+}
+
+void round_durable(struct embedded *store) { try_write(store); }
+
+static void rows_came(struct io *io, struct io_msg *msg) {
+    (void)io;
+    struct put_batch *batch = CONTAINER_OF(msg, struct put_batch, msg);
+    struct embedded *store = batch->loop->store;
+    struct round *round = &store->round;
+    batch->next = round->batches;
+    round->batches = batch;
+    if (store->journal.assigned > round->needs) round->needs = store->journal.assigned;
+    round->waits_for--;
+    try_write(store);
+}
+
+static void give_rows(struct io *io, struct io_msg *msg) {
+    struct put_batch *batch = CONTAINER_OF(msg, struct put_batch, msg);
+    struct embedded_loop *loop = batch->loop;
+    loop_flush(loop);
+    CHECK(!loop->putting);
+    loop->putting = batch;
+    loop->engine.visibility(loop->engine.ctx, &loop->base);
+    loop->putting = NULL;
+    batch->msg.receive = rows_came;
+    embedded_post(io, 0, &batch->msg);
+}
+
+static void begin_round(struct embedded *store) {
+    struct round *round = &store->round;
+    CHECK(!round->running && !round->batches);
+    round->running = true;
+    round->writing = false;
+    round->now = round->next;
+    round->next = NULL;
+    round->next_last = &round->next;
+    round->begun_at = round->needs = store->journal.assigned;
+    round->waits_for = store->loop_count;
+    for (unsigned i = 0; i < store->loop_count; i++) {
+        struct put_batch *batch = put_batch_make(store->loops[i]);
+        batch->msg.receive = give_rows;
+        io_post(store->io, store->loops[i]->index, &batch->msg);
+    }
+}
+
+void round_init(struct embedded *store) {
+    store->round.next_last = &store->round.next;
+    store->list_work = (struct reader_work){.store = store, .op = {.done = on_run, .ctx = &store->list_work}};
+    store->list_work.queries_last = &store->list_work.queries;
+    store->round.applied = store->meta.applied;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------------------------------------- */
+
+static void query_came(struct io *io, struct io_msg *msg) {
+    (void)io;
+    struct query *query = CONTAINER_OF(msg, struct query, msg);
+    struct embedded *store = query->loop->store;
+    struct round *round = &store->round;
+    query->next = NULL;
+    if (store->journal.durable <= round->applied) {
+        hand_to_reader(store, query);
+        return;
+    }
+    *round->next_last = query;
+    round->next_last = &query->next;
+    if (!round->running) begin_round(store);
+}
+
+static struct query *make_query(struct store_loop *base, const struct store_list *list, void *ctx) {
+    struct query *query = MEM_NEW(struct query);
+    struct arena *arena = &query->arena;
+    query->loop = (struct embedded_loop *)base;
+    query->ctx = ctx;
+    query->list = *list;
+    query->list.where = arena_strdup(arena, list->where ? list->where : "");
+    query->list.group_by = arena_strdup(arena, list->group_by);
+    query->list.after = bytes_of(arena_copy(arena, list->after.data, list->after.len), list->after.len);
+    struct store_param *params = arena_copy(arena, list->params, list->param_count * sizeof *params);
+    for (unsigned i = 0; i < list->param_count; i++)
+        params[i].text.data = arena_copy(arena, params[i].text.data, params[i].text.len);
+    query->list.params = params;
+    query->msg.receive = query_came;
+    return query;
+}
+
+void embedded_list(struct store_loop *base, const struct store_list *list,
+                   void (*done)(void *ctx, const struct store_rows *rows), void *ctx) {
+    struct query *query = make_query(base, list, ctx);
+    query->rows_done = done;
+    io_post(query->loop->io, 0, &query->msg);
+}
+
+void embedded_count(struct store_loop *base, const struct store_list *list,
+                    void (*done)(void *ctx, struct status status, const struct store_count *counts, size_t count),
+                    void *ctx) {
+    struct query *query = make_query(base, list, ctx);
+    query->counts = true;
+    query->count_done = done;
+    io_post(query->loop->io, 0, &query->msg);
+}

@@ -1,0 +1,43 @@
+/* writer: transactions on the helper that writes SQLite. Without room they wait; any other failure stops the process. */
+#include "base/check.h"
+#include "store/embedded.h"
+
+static void work(struct io_helper *helper, void *arg) {
+    struct writer_job *job = arg;
+    struct embedded *store = job->store;
+    store->writer.vfs.helper = helper;
+    job->error = NULL;
+    if (job->syncs) job->result = database_sync(&store->writer, &job->whole, &job->arena, &job->error);
+    else job->result = database_apply(&store->writer, job->puts, job->meta, job->durable, &job->arena, &job->error);
+}
+
+static void again(struct io *io, struct io_op *op) {
+    struct writer_job *job = op->ctx;
+    io_helper_run(io, &job->op, job->store->write_helper, work, job);
+}
+
+static void on_done(struct io *io, struct io_op *op) {
+    enum { RETRY_NS = 250 * 1000 * 1000 };
+    struct writer_job *job = op->ctx;
+    struct embedded *store = job->store;
+    if (job->result == DATABASE_CRASHED) return;
+    if (job->result == DATABASE_FULL) {
+        journal_want_reserve(&store->journal);
+        arena_free(&job->arena);
+        io_timer(io, &job->retry, io_now(io) + RETRY_NS);
+        return;
+    }
+    CHECKF(job->result == DATABASE_OK, "writing %s failed: %s; stopping. Nothing acknowledged is lost: it is in the"
+           " journal", store->database_path, job->error);
+    arena_free(&job->arena);
+    job->done(store, job);
+}
+
+void writer_run(struct embedded *store, struct writer_job *job) {
+    CHECK(!job->op.busy && !job->retry.busy && job->done);
+    job->store = store;
+    job->durable = store->journal.durable;
+    job->op = (struct io_op){.done = on_done, .ctx = job};
+    job->retry = (struct io_op){.done = again, .ctx = job};
+    io_helper_run(store->io, &job->op, store->write_helper, work, job);
+}
