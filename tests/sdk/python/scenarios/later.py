@@ -165,20 +165,21 @@ async def reset(t: Test):
     await t.history(again, "Started S St F S St C Completed")
 
 
-@scenario(later=True)
+@scenario(later=True, limit=120)  # Temporal deletes after up to a minute
 async def count_and_delete(t: Test):
     async with t.worker([Retried]):
         handle = await t.start(Retried.run, 1)
         await handle.result()
 
     async def counted(n: int) -> None:
-        equal((await t.client.count_workflows(f"WorkflowId = '{handle.id}'")).count, n)
+        query = f"WorkflowId = '{handle.id}' AND ExecutionStatus = 'Completed'"
+        equal((await t.client.count_workflows(query)).count, n)
 
     await t.soon(lambda: counted(1))
     await t.service.delete_workflow_execution(
         rpc.DeleteWorkflowExecutionRequest(namespace=t.namespace, workflow_execution=t.execution(handle))
     )
-    await t.soon(lambda: counted(0))
+    await t.soon(lambda: counted(0), 80)
 
 
 @scenario(later=True)
