@@ -22,6 +22,7 @@
 #include "shard/engine.h"
 #include "shard/exec.h"
 #include "shard/txn.h"
+#include "shard/waits.h"
 
 enum { SECOND_NS = 1000000000 };
 #define SECONDS(n) ((int64_t)(n) * SECOND_NS)
@@ -67,6 +68,11 @@ struct engine {
     struct io_op timer;
     int64_t timer_at;                  /* wall time that the timer is set for; 0: not set */
     struct io_hook hook;               /* evicts after a batch */
+
+    struct heap waits;                 /* struct wait: calls that wait here, by deadline */
+    uint64_t wait_count;
+    struct io_op wait_timer;
+    int64_t wait_timer_at;
 
     struct engine_stats stats;
 };

@@ -26,5 +26,7 @@ struct deadline {
 /* Takes `candidate` when it is earlier than *earliest; at 0 is none. Ties keep the first. */
 void deadline_take(struct deadline *earliest, struct deadline candidate);
 struct deadline deadline_next(const struct exec *exec);
+/* Runs what is due, in one transaction; nothing when nothing is. */
+void deadline_run(struct engine *engine, struct exec *exec);
 
 #endif

@@ -12,6 +12,8 @@ void query_answer(struct engine *engine, struct exec *exec, const RespondWorkflo
                   uint64_t gate);
 /* No workflow task is pending any more (or the run closed), and queries still wait: sends them through queues. */
 void query_dispatch_waiting(struct engine *engine, struct exec *exec);
+/* The engine stops: ends every waiting query with UNAVAILABLE. */
+void query_stop(struct engine *engine);
 /* A queue matched a query's task (task->query; its number is task->stamp) with a poll. */
 void query_start(struct engine *engine, struct exec *exec, const struct queue_name *name, const struct queue_task *task,
                  struct call *poll);

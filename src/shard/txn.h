@@ -19,6 +19,7 @@ struct txn {
     bool reserved;                     /* may use the store's reserve (terminate, delete, retention) */
     struct list replies;               /* calls to end when the record is durable */
     struct list sends;                 /* tasks for queues */
+    struct txn *successor;             /* the next run, when this one closes with one; set and owned by close.c */
 };
 
 /* An execution is in one transaction at a time. */
@@ -37,7 +38,8 @@ void txn_reply_bytes(struct txn *txn, struct call *call, struct bytes response);
 void txn_fail(struct txn *txn, struct call *call, struct status status);
 /* Hands a task to its queue when the record is durable. The name's text is copied. */
 void txn_send_task(struct txn *txn, const struct queue_name *name, const struct queue_task *task);
-/* Appends the record, frees what the transaction holds, wakes history long polls; gives the record's number. */
+/* Appends the record (after that of a successor, in one cut), frees what the transaction holds, wakes history long
+ * polls, sends queries that no workflow task will take; gives the record's number. */
 uint64_t txn_commit(struct txn *txn);
 /* The same for two executions whose records belong together (a run and its successor, which comes first in the
  * journal): effects of both leave when both are durable. */

@@ -1,0 +1,351 @@
+/* directory: the executions in memory. */
+#include "shard/directory.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "shard/deadline_heap.h"
+#include "shard/exec_codec.h"
+
+static const uint8_t no_run[RUN_ID_LEN];
+
+static bool is_zero(const uint8_t run_id[RUN_ID_LEN]) { return memcmp(run_id, no_run, RUN_ID_LEN) == 0; }
+
+/* ---- the tables ---- */
+
+static uint64_t number_hash(uint64_t number) { return hash64(&number, sizeof number); }
+static bool number_equal(const struct map_node *node, const void *key) {
+    return CONTAINER_OF(node, struct exec, by_number)->number == *(const uint64_t *)key;
+}
+static bool run_equal(const struct map_node *node, const void *key) {
+    return memcmp(CONTAINER_OF(node, struct exec, by_run)->run_id, key, RUN_ID_LEN) == 0;
+}
+
+struct id_key {
+    const uint8_t *namespace_id;
+    const char *workflow_id;
+};
+static bool id_equal(const struct map_node *node, const void *key) {
+    const struct exec_id *id = CONTAINER_OF(node, struct exec_id, node);
+    const struct id_key *wanted = key;
+    return memcmp(id->namespace_id, wanted->namespace_id, NAMESPACE_ID_LEN) == 0 &&
+           strcmp(id->workflow_id, wanted->workflow_id) == 0;
+}
+
+static struct exec *resident(struct engine *engine, uint64_t number) {
+    struct map_node *node = map_find(&engine->by_number, number_hash(number), number_equal, &number);
+    return node ? CONTAINER_OF(node, struct exec, by_number) : NULL;
+}
+
+struct exec *directory_any(struct engine *engine, uint64_t number) { return resident(engine, number); }
+
+struct exec *engine_resident(struct engine *engine, uint64_t number) {
+    struct exec *exec = resident(engine, number);
+    return exec && !exec->deleted ? exec : NULL;
+}
+
+static struct exec_id *find_id(struct engine *engine, uint64_t hash, const uint8_t *namespace_id, const char *workflow_id) {
+    struct id_key key = {namespace_id, workflow_id};
+    struct map_node *node = map_find(&engine->ids, hash, id_equal, &key);
+    return node ? CONTAINER_OF(node, struct exec_id, node) : NULL;
+}
+
+static struct exec_id *get_id(struct engine *engine, uint64_t hash, const uint8_t *namespace_id, const char *workflow_id) {
+    struct exec_id *id = find_id(engine, hash, namespace_id, workflow_id);
+    if (id) return id;
+    size_t len = strlen(workflow_id);
+    id = mem_alloc(sizeof *id + len + 1);
+    memcpy(id->workflow_id, workflow_id, len);
+    memcpy(id->namespace_id, namespace_id, NAMESPACE_ID_LEN);
+    list_init(&id->runs);
+    map_insert(&engine->ids, &id->node, hash);
+    return id;
+}
+
+void directory_insert(struct engine *engine, struct exec *exec) {
+    CHECK(exec->start && exec->start->namespace_id.len == NAMESPACE_ID_LEN);
+    CHECK(uuid_parse(exec->start->run_id, exec->run_id));
+    struct exec_id *id = get_id(engine, exec->hash, exec->start->namespace_id.data, exec->start->workflow_id);
+    struct list *place = id->runs.next;
+    while (place != &id->runs && LIST_ENTRY(place, struct exec, id_link)->number > exec->number) place = place->next;
+    list_insert_before(place, &exec->id_link);
+    exec->id = id;
+    map_insert(&engine->by_number, &exec->by_number, number_hash(exec->number));
+    map_insert(&engine->by_run, &exec->by_run, hash64(exec->run_id, RUN_ID_LEN));
+    list_push_back(&engine->lru, &exec->lru);
+    engine->stats.resident++;
+    if (exec->info && exec_open(exec)) engine->stats.open++;
+}
+
+void directory_drop(struct engine *engine, struct exec *exec) {
+    CHECK(!exec->in_txn && !exec->pins && list_empty(&exec->history_waiters) && list_empty(&exec->queries));
+    list_remove(&exec->lru);
+    list_remove(&exec->dirty_link);
+    list_remove(&exec->visibility_link);
+    list_remove(&exec->id_link);
+    map_remove(&engine->by_number, &exec->by_number);
+    map_remove(&engine->by_run, &exec->by_run);
+    if (list_empty(&exec->id->runs)) {
+        map_remove(&engine->ids, &exec->id->node);
+        mem_free(exec->id);
+    }
+    engine->stats.resident--;
+    engine->stats.resident_bytes -= exec->memory;
+    exec_free(exec);
+}
+
+struct exec *directory_new(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN], const char *workflow_id,
+                           const uint8_t run_id[RUN_ID_LEN], uint64_t hash) {
+    struct exec *exec = exec_create(engine, engine->next_number, hash);
+    engine->next_number += engine->number_step;
+    exec->start = state_new(&norn__state__start__descriptor);
+    exec->info = state_new(&norn__state__info__descriptor);
+    exec->info->next_event_id = 1;
+    exec->info->status = STATUS_OF(RUNNING);
+    exec->start->namespace_id.len = NAMESPACE_ID_LEN;
+    exec->start->namespace_id.data = mem_copy(namespace_id, NAMESPACE_ID_LEN);
+    state_set_text(&exec->start->workflow_id, workflow_id);
+    char text[UUID_TEXT_SIZE];
+    uuid_text(run_id, text);
+    state_set_text(&exec->start->run_id, text);
+    directory_insert(engine, exec);
+    exec->id->newest = exec->number;
+    return exec;
+}
+
+void directory_used(struct engine *engine, struct exec *exec) {
+    list_remove(&exec->lru);
+    list_push_back(&engine->lru, &exec->lru);
+}
+
+/* ---- finding ---- */
+
+static struct load *load_for(struct engine *engine, const struct store_key *key);
+
+enum found directory_find_number(struct engine *engine, uint64_t number, uint64_t hash, struct exec **exec,
+                                 struct load **load) {
+    *exec = resident(engine, number);
+    if (*exec) {
+        if ((*exec)->deleted) return FOUND_NONE;
+        directory_used(engine, *exec);
+        return FOUND;
+    }
+    struct store_key key = {.execution = number, .hash = hash};
+    if (engine->absent && engine->absent->key.execution == number) return FOUND_NONE;
+    if (!store_may_have(engine->store, hash)) return FOUND_NONE;
+    *load = load_for(engine, &key);
+    return FOUND_LATER;
+}
+
+static enum found find_newest(struct engine *engine, const struct store_key *key, struct exec_id *id,
+                              struct exec **exec, struct load **load) {
+    if (id && id->newest) return directory_find_number(engine, id->newest, key->hash, exec, load);
+    bool stored = store_may_have(engine->store, key->hash);
+    const struct load *absent = engine->absent;
+    if (absent && !absent->key.execution && is_zero(absent->key.run_id) && absent->key.hash == key->hash &&
+        strcmp(absent->key.workflow_id, key->workflow_id) == 0) stored = false;
+    if (stored) {
+        *load = load_for(engine, key);
+        return FOUND_LATER;
+    }
+    if (!id) return FOUND_NONE;
+    id->newest = LIST_ENTRY(id->runs.next, struct exec, id_link)->number;
+    return directory_find_number(engine, id->newest, key->hash, exec, load);
+}
+
+enum found directory_find(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN], const char *workflow_id,
+                          const uint8_t run_id[RUN_ID_LEN], struct exec **exec, struct load **load) {
+    struct store_key key = {.workflow_id = workflow_id};
+    key.hash = route_hash(namespace_id, ROUTE_WORKFLOW, bytes_str(workflow_id));
+    memcpy(key.namespace_id, namespace_id, NAMESPACE_ID_LEN);
+    memcpy(key.run_id, run_id, RUN_ID_LEN);
+    struct exec_id *id = find_id(engine, key.hash, namespace_id, workflow_id);
+    if (is_zero(run_id)) return find_newest(engine, &key, id, exec, load);
+
+    struct map_node *node = map_find(&engine->by_run, hash64(run_id, RUN_ID_LEN), run_equal, run_id);
+    if (node) {
+        *exec = CONTAINER_OF(node, struct exec, by_run);
+        bool same = !(*exec)->deleted && (*exec)->id == id;
+        if (same) directory_used(engine, *exec);
+        return same ? FOUND : FOUND_NONE;
+    }
+    const struct load *absent = engine->absent;
+    if (absent && memcmp(absent->key.run_id, run_id, RUN_ID_LEN) == 0) return FOUND_NONE;
+    if (!store_may_have(engine->store, key.hash)) return FOUND_NONE;
+    *load = load_for(engine, &key);
+    return FOUND_LATER;
+}
+
+/* ---- loading ---- */
+
+struct exec *directory_from_image(struct engine *engine, const struct store_image *image) {
+    struct exec *exec = exec_create(engine, image->execution, image->hash);
+    bool good = exec_unpack(exec, image->state);
+    for (size_t i = 0; good && i < image->batch_count; i++) {
+        const struct store_history_batch *batch = &image->batches[i];
+        good = batch->first_event_id == history_last(&exec->history) + 1;
+        if (good) history_add(&exec->history, batch->first_event_id, batch->last_event_id, batch->events, true);
+    }
+    if (!good || history_last(&exec->history) + 1 != exec->info->next_event_id) {
+        exec_free(exec);
+        return NULL;
+    }
+    exec->version = exec->imaged = exec->image_given = image->version;
+    directory_insert(engine, exec);
+    return exec;
+}
+
+static bool same_key(const struct store_key *a, const struct store_key *b) {
+    if (a->execution || b->execution) return a->execution == b->execution;
+    return a->hash == b->hash && memcmp(a->namespace_id, b->namespace_id, NAMESPACE_ID_LEN) == 0 &&
+           memcmp(a->run_id, b->run_id, RUN_ID_LEN) == 0 && strcmp(a->workflow_id, b->workflow_id) == 0;
+}
+
+static void run_parked(struct engine *engine, struct load *load) {
+    for (struct list *it; (it = list_pop_front(&load->parked));) {
+        struct parked *parked = LIST_ENTRY(it, struct parked, link);
+        struct call *call = parked->call;
+        call->on_cancel = NULL;
+        call->waiter = NULL;
+        if (parked->again) parked->again(engine, call);
+        else engine_start_task(engine, &parked->name, &parked->task, call);
+        mem_free(parked);
+    }
+}
+
+static void loaded(void *ctx, const struct store_image *image) {
+    struct load *load = ctx;
+    struct engine *engine = load->engine;
+    list_remove(&load->link);
+    struct exec *exec = image ? resident(engine, image->execution) : NULL;
+    if (image && !exec) {
+        engine->stats.loads++;
+        exec = directory_from_image(engine, image);
+        CHECKF(exec, "the state of execution %llu in the store is malformed", (unsigned long long)image->execution);
+        directory_changed(engine, exec);
+        deadline_changed(engine, exec);
+    }
+    bool newest = !load->key.execution && is_zero(load->key.run_id);
+    if (exec && newest) {              /* what the tables lack is resident: the newest is the newest of both */
+        uint64_t top = LIST_ENTRY(exec->id->runs.next, struct exec, id_link)->number;
+        if (!exec->id->newest) exec->id->newest = top > exec->number ? top : exec->number;
+    }
+    if (!engine->stopped) {
+        if (!exec) engine->absent = load;
+        run_parked(engine, load);
+        engine->absent = NULL;
+    }
+    mem_free(load);
+}
+
+static struct load *load_for(struct engine *engine, const struct store_key *key) {
+    LIST_EACH(it, &engine->loads) {
+        struct load *load = LIST_ENTRY(it, struct load, link);
+        if (same_key(&load->key, key)) return load;
+    }
+    size_t len = key->workflow_id ? strlen(key->workflow_id) : 0;
+    struct load *load = mem_alloc(sizeof *load + len + 1);
+    load->engine = engine;
+    load->key = *key;
+    memcpy(load->workflow_id, key->workflow_id ? key->workflow_id : "", len);
+    load->key.workflow_id = load->workflow_id;
+    list_init(&load->parked);
+    list_push_back(&engine->loads, &load->link);
+    store_load(engine->store, &load->key, loaded, load);
+    return load;
+}
+
+void directory_load_idle(struct engine *engine, uint64_t number) {
+    if (resident(engine, number)) return;
+    struct store_key key = {.execution = number};
+    load_for(engine, &key);
+}
+
+static void parked_cancelled(struct call *call) {
+    struct parked *parked = call->waiter;
+    list_remove(&parked->link);
+    mem_free(parked);
+    call->waiter = NULL;
+    call_fail(call, STATUS_CANCELLED, "the client went away");
+}
+
+static void park(struct load *load, struct parked *parked) {
+    list_push_back(&load->parked, &parked->link);
+    parked->call->waiter = parked;
+    parked->call->on_cancel = parked_cancelled;
+}
+
+void directory_park(struct load *load, struct call *call, engine_call_fn *again) {
+    struct parked *parked = mem_alloc(sizeof *parked);
+    parked->call = call;
+    parked->again = again;
+    park(load, parked);
+}
+
+void directory_park_task(struct load *load, struct call *poll, const struct queue_name *name,
+                         const struct queue_task *task) {
+    struct parked *parked = mem_alloc(sizeof *parked + name->name.len + 1);
+    parked->call = poll;
+    parked->name = *name;
+    memcpy(parked->text, name->name.data, name->name.len);
+    parked->name.name.data = (const uint8_t *)parked->text;
+    parked->task = *task;
+    park(load, parked);
+}
+
+void directory_stop(struct engine *engine) {
+    LIST_EACH(it, &engine->loads) {
+        struct load *load = LIST_ENTRY(it, struct load, link);
+        for (struct list *one; (one = list_pop_front(&load->parked));) {
+            struct parked *parked = LIST_ENTRY(one, struct parked, link);
+            call_fail(parked->call, STATUS_UNAVAILABLE, "the server is shutting down");
+            mem_free(parked);
+        }
+    }
+}
+
+/* ---- memory ---- */
+
+static size_t memory_of(const struct exec *exec) {
+    size_t bytes = sizeof *exec + 1024 + (size_t)exec->info->history_size + exec->history.cap * sizeof(struct history_batch);
+    for (size_t i = 0; i < ARRAY_LEN(exec->sets); i++) bytes += exec->sets[i].count * 512;
+    return bytes;
+}
+
+void directory_changed(struct engine *engine, struct exec *exec) {
+    size_t now = memory_of(exec);
+    engine->stats.resident_bytes += now - exec->memory;
+    exec->memory = now;
+    if (exec->version > exec->image_given && !list_linked(&exec->dirty_link)) {
+        list_push_back(&engine->dirty, &exec->dirty_link);
+    }
+    directory_used(engine, exec);
+    if (engine->limits.memory_bytes && engine->stats.resident_bytes > engine->limits.memory_bytes) {
+        io_hook_arm(engine->io, &engine->hook);
+    }
+}
+
+bool directory_evictable(const struct engine *engine, const struct exec *exec) {
+    return exec->imaged == exec->version && exec->commit <= engine->durable && !exec->in_txn && !exec->pins &&
+           !exec->query_count && list_empty(&exec->history_waiters) && !list_linked(&exec->visibility_link);
+}
+
+void directory_evict(struct engine *engine) {
+    uint64_t limit = engine->limits.memory_bytes;
+    if (!limit || engine->stats.resident_bytes <= limit) return;
+    /* Closed runs first, then the longest unused. */
+    for (int pass = 0; pass < 2; pass++) {
+        LIST_EACH(it, &engine->lru) {
+            if (engine->stats.resident_bytes <= limit - limit / 8) return;
+            struct exec *exec = LIST_ENTRY(it, struct exec, lru);
+            if (pass == 0 && exec_open(exec)) continue;
+            if (!directory_evictable(engine, exec)) continue;
+            engine->stats.evictions++;
+            directory_drop(engine, exec);
+        }
+    }
+    if (!list_empty(&engine->dirty)) store_checkpoint(engine->store, NULL, NULL);
+}
+
+bool directory_full(const struct engine *engine) {
+    return engine->limits.memory_bytes && engine->stats.resident_bytes > engine->limits.memory_bytes;
+}
