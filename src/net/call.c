@@ -58,7 +58,7 @@ static void deadline_passed(struct deadline *deadline) {
     bool whole = call->with_service || call->on_message;
     if (call->rpc.deadline > io_now(call->server->io)) {
         if (!whole) call_refuse(call, 200, (struct status){STATUS_DEADLINE_EXCEEDED, "the request did not arrive in time"});
-    } else if (!call->replied) {
+    } else if (!call->replied || call->reply_open) {
         cancel(call);
         call_refuse(call, 200, (struct status){STATUS_DEADLINE_EXCEEDED, "context deadline exceeded"});
     } else {                             /* its reply is under way, and nobody waits for it */
@@ -279,7 +279,7 @@ static bool take(struct call *call, struct bytes *data) {
     data->data += count;
     data->len -= count;
     if (count == missing) message_arrived(call);
-    return !call->replied;
+    return !call->replied || call->reply_open;
 }
 
 static void take_plain(struct call *call, struct bytes data) {
@@ -291,7 +291,7 @@ static void take_plain(struct call *call, struct bytes data) {
 }
 
 void call_data(struct call *call, struct bytes data) {
-    if (call->replied) return;
+    if (call->replied && !call->reply_open) return;
     if (call->is_plain) take_plain(call, data);
     else while (data.len && take(call, &data)) {}
 }
@@ -334,7 +334,7 @@ static void dispatch_rpc(struct call *call) {
 
 void call_request_ended(struct call *call) {
     call->request_ended = true;
-    if (call->replied) return;
+    if (call->replied && !call->reply_open) return;
     uncharge(call);
     if (call->is_plain) dispatch_plain(call);
     else if (call->on_message && call->prefix_len == 0) call_stream_end(call, STATUS_GOOD);
@@ -407,7 +407,7 @@ void rpc_fail(struct io *io, struct rpc_call *rpc, struct status status) {
 }
 
 void call_refuse(struct call *call, unsigned http_status, struct status status) {
-    if (call->replied) return;
+    if (call->replied && !call->reply_open) return;
     uncharge(call);
     if (!call->with_service) buf_free(&call->body);   /* a cancelled service may still read its request */
     if (call->on_message && call->reply_open) call_stream_end(call, status);

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "net/field.h"
+
 /* ---- headers --------------------------------------------------------------------------------------------------- */
 
 bool grpc_content_type(struct bytes value) {
@@ -183,28 +185,12 @@ struct bytes grpc_status_pack(struct arena *arena, struct status status) {
     return packed;
 }
 
-/* Reads one field; false at the end or when malformed. *value is empty for a field that has no length. */
-static bool get_field(struct reader *reader, unsigned *field, struct bytes *value) {
-    if (reader->left.len == 0) return false;
-    uint64_t tag = read_varint(reader);
-    *field = (unsigned)(tag >> 3);
-    *value = (struct bytes){0};
-    switch (tag & 7) {
-    case 0: read_varint(reader); break;
-    case 1: read_u64(reader); break;
-    case 2: *value = read_bytes(reader, read_varint(reader)); break;
-    case 5: read_u32(reader); break;
-    default: reader->bad = true;
-    }
-    return !reader->bad;
-}
-
 static void unpack_detail(struct arena *arena, struct bytes any, struct status *status) {
     struct reader reader = reader_of(any);
-    struct bytes value, type = {0}, detail = {0};
-    for (unsigned field; get_field(&reader, &field, &value);) {
-        if (field == 1) type = value;
-        if (field == 2) detail = value;
+    struct bytes type = {0}, detail = {0};
+    for (struct field field; field_next(&reader, &field);) {
+        if (field.number == 1) type = field.bytes;
+        if (field.number == 2) detail = field.bytes;
     }
     size_t skip = sizeof type_prefix - 1;
     if (reader.bad || type.len <= skip || memcmp(type.data, type_prefix, skip) != 0) return;
@@ -214,10 +200,8 @@ static void unpack_detail(struct arena *arena, struct bytes any, struct status *
 
 void grpc_status_unpack(struct arena *arena, struct bytes packed, struct status *status) {
     struct reader reader = reader_of(packed);
-    struct bytes value;
-    for (unsigned field; get_field(&reader, &field, &value);) {
-        if (field == 3 && !status->detail_type) unpack_detail(arena, value, status);
-    }
+    for (struct field field; field_next(&reader, &field);)
+        if (field.number == 3 && !status->detail_type) unpack_detail(arena, field.bytes, status);
 }
 
 /* github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md */
