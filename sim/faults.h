@@ -17,7 +17,7 @@
     X(FAULT_SPLIT, "received bytes split", CONTRACT)                                                           \
     X(FAULT_DRIP, "received bytes one by one", CONTRACT)                                                       \
     X(FAULT_SHORT_SEND, "send took a part", CONTRACT)                                                          \
-    X(FAULT_SMALL_WINDOW, "connection with a window of a few hundred bytes", CONTRACT)                         \
+    X(FAULT_SMALL_WINDOW, "connection with a window of a few thousand bytes", CONTRACT)                        \
     X(FAULT_POOL_EMPTY, "no receive buffer for a while", CONTRACT)                                             \
     X(FAULT_REARM, "multishot receive ended early and armed again", CONTRACT)                                  \
     X(FAULT_SLOW_HELPER, "helper call took milliseconds", CONTRACT)                                            \

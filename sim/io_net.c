@@ -1,8 +1,8 @@
 /* io_net: TCP as byte streams between nodes.
  *
  * A connection is two ends; each holds the bytes that are under way to it or wait to be read. Bytes keep their order
- * and arrive in any pieces. What varies by seed: latency with a tail, stalls as after a lost segment, windows from a
- * few dozen bytes up, short sends, receives split down to single bytes, a pool of receive buffers that runs dry, resets
+ * and arrive in any pieces. What varies by seed: latency with a tail, stalls as after a lost segment, windows from the
+ * kernel's smallest up, short sends, receives split down to single bytes, a pool of receive buffers that runs dry, resets
  * in the middle of anything, attempts that are refused or time out, links cut in one direction.
  *
  * When a node crashes its peers may hear a reset, or nothing: then the connection is half open, what is sent into it is
@@ -63,7 +63,7 @@ static struct sock *sock_create(struct world *world, struct io_node *node) {
     sock->arrive = (struct event){arrive, EVENT_IDLE};
     sock->reset = (struct event){reset_arrives, EVENT_IDLE};
     sock->window = fault_strikes(world, FAULT_SMALL_WINDOW, PRNG_NET, 50000)
-                       ? (uint32_t)prng_skewed(dice(world), 64, 4096)
+                       ? (uint32_t)prng_skewed(dice(world), 2304, 8192)      /* the kernel's smallest buffer */
                        : (uint32_t)prng_range(dice(world), 16384, 262144);
     list_init(&sock->backlog);
     list_push_back(&world->socks, &sock->link);
