@@ -1,28 +1,13 @@
 /* wire_check: whether bytes may be decoded as a message (protobuf.dev/programming-guides/encoding). */
 #include "frontend/wire_check.h"
 
+#include <string.h>
+
+#include "base/json_text.h"
+
 enum wire_type { WIRE_VARINT = 0, WIRE_I64 = 1, WIRE_LEN = 2, WIRE_I32 = 5 };
 
-bool wire_text_valid(struct bytes text) {
-    for (size_t i = 0; i < text.len;) {
-        uint8_t lead = text.data[i];
-        if (lead == 0) return false;
-        if (lead < 0x80) {
-            i++;
-            continue;
-        }
-        unsigned extra = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
-        if (lead < 0xc2 || lead > 0xf4 || text.len - i <= extra) return false;
-        for (unsigned k = 1; k <= extra; k++)
-            if ((text.data[i + k] & 0xc0) != 0x80) return false;
-        uint8_t second = text.data[i + 1];
-        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
-            (lead == 0xf4 && second > 0x8f))
-            return false;
-        i += extra + 1;
-    }
-    return true;
-}
+bool wire_text_valid(struct bytes text) { return text.len == 0 || (!memchr(text.data, 0, text.len) && utf8_valid(text)); }
 
 /* The one field's value, of this wire type, moved past. */
 static struct bytes take_value(struct reader *reader, unsigned wire_type) {

@@ -120,7 +120,7 @@ static void end_of_run(struct completion *completion) {
     completion->closed = true;
 }
 
-void close_complete(struct completion *completion, const Command *command) {
+void close_by_complete(struct completion *completion, const Command *command) {
     struct txn *txn = completion->txn;
     end_of_run(completion);
     HistoryEvent event = EVENT_INIT;
@@ -141,7 +141,7 @@ void close_complete(struct completion *completion, const Command *command) {
     add_closing(txn, &event, command);
 }
 
-void close_fail(struct completion *completion, const Command *command) {
+void close_by_fail(struct completion *completion, const Command *command) {
     struct txn *txn = completion->txn;
     end_of_run(completion);
     HistoryEvent event = EVENT_INIT;
@@ -157,7 +157,7 @@ void close_fail(struct completion *completion, const Command *command) {
     add_closing(txn, &event, command);
 }
 
-void close_cancel(struct completion *completion, const Command *command) {
+void close_by_cancel(struct completion *completion, const Command *command) {
     end_of_run(completion);
     HistoryEvent event = EVENT_INIT;
     EVENT_NEW(WorkflowExecutionCanceled, workflow_execution_canceled, canceled);

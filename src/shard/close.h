@@ -6,9 +6,9 @@
 #include "shard/commands.h"
 
 /* Closing commands, called by commands_apply. `command` gives user_metadata and event_group_markers. */
-void close_complete(struct completion *completion, const Command *command);
-void close_fail(struct completion *completion, const Command *command);
-void close_cancel(struct completion *completion, const Command *command);
+void close_by_complete(struct completion *completion, const Command *command);
+void close_by_fail(struct completion *completion, const Command *command);
+void close_by_cancel(struct completion *completion, const Command *command);
 void close_continue_as_new(struct completion *completion, const Command *command);
 
 /* Ends a started workflow task by force (WorkflowTaskFailed with `cause`, unless transient), gives ids to held back

@@ -18,30 +18,6 @@ const char *duration_check(PbDuration *duration) {
     return NULL;
 }
 
-/* The length of the well-formed character at `at` (RFC 3629: shortest form, no surrogates); 0: there is none. */
-static size_t utf8_length(const uint8_t *at, size_t left) {
-    uint8_t first = at[0];
-    if (first < 0x80) return 1;
-    size_t len = first >= 0xc2 && first <= 0xdf ? 2 : (first & 0xf0) == 0xe0 ? 3 : first >= 0xf0 && first <= 0xf4 ? 4 : 0;
-    if (len == 0 || len > left) return 0;
-    uint8_t low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-    uint8_t high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-    if (at[1] < low || at[1] > high) return 0;
-    for (size_t i = 2; i < len; i++) {
-        if ((at[i] & 0xc0) != 0x80) return 0;
-    }
-    return len;
-}
-
-bool utf8_valid(struct bytes text) {
-    for (size_t at = 0; at < text.len;) {
-        size_t len = utf8_length(text.data + at, text.len - at);
-        if (len == 0) return false;
-        at += len;
-    }
-    return true;
-}
-
 bool uuid_valid(const char *text) {
     for (int i = 0; i < 36; i++) {
         char c = text[i];

@@ -3,6 +3,7 @@
 #ifndef NORN_SHARD_VALIDATE_H
 #define NORN_SHARD_VALIDATE_H
 
+#include "base/json_text.h"
 #include "base/status.h"
 #include "shard/pb.h"
 
@@ -13,7 +14,6 @@ enum { ID_LENGTH_MAX = 1000, FAIRNESS_KEY_MAX = 64 };
 /* NULL when fine (also for an absent one), after cutting it to the longest; else why not. */
 const char *duration_check(PbDuration *duration);
 
-bool utf8_valid(struct bytes text);
 /* Any text of 36 characters in the form of a UUID, in lower or upper case. */
 bool uuid_valid(const char *text);
 
