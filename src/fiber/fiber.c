@@ -3,44 +3,17 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "fiber/context.h"
-
-enum { STACKS_POOLED_MAX = 64 };
-
-struct fiber {
-    struct context context;
-    struct list link;              /* in fibers.runnable; unlinked while it waits or runs */
-    struct io *io;
-    const char *name;
-    fiber_fn *fn;
-    void *arg;
-    void *stack;
-    size_t stack_size;
-    bool parked;
-    bool woken;                    /* a wake that came before the wait */
-};
-
-/* All fibers of a loop. */
-struct fibers {
-    struct io *io;
-    struct context loop;           /* where the loop itself runs */
-    struct fiber *current;
-    struct fiber *ended;           /* its stack is freed once the loop runs again */
-    struct list runnable;
-    struct io_op dispatch;         /* busy while a batch of runnable fibers is due */
-    void *pooled[STACKS_POOLED_MAX];
-    unsigned pooled_count;
-    unsigned count;
-};
+#include "fiber/internal.h"
 
 static void dispatch(struct io *io, struct io_op *op);
 
-static struct fibers *fibers_of(struct io *io) {
+struct fibers *fibers_of(struct io *io) {
     struct fibers *fibers = io_slot(io, IO_SLOT_FIBERS);
     if (fibers) return fibers;
     fibers = MEM_NEW(struct fibers);
     fibers->io = io;
     list_init(&fibers->runnable);
+    list_init(&fibers->all);
     fibers->dispatch.done = dispatch;
     fibers->dispatch.ctx = fibers;
     io_set_slot(io, IO_SLOT_FIBERS, fibers);
@@ -50,6 +23,11 @@ static struct fibers *fibers_of(struct io *io) {
 static void make_runnable(struct fibers *fibers, struct fiber *fiber) {
     list_push_back(&fibers->runnable, &fiber->link);
     if (!fibers->dispatch.busy) io_defer(fibers->io, &fibers->dispatch);
+}
+
+static void *take_stack(struct fibers *fibers, size_t size) {
+    if (size == FIBER_STACK_SIZE && fibers->pooled_count) return fibers->pooled[--fibers->pooled_count];
+    return io_stack_alloc(fibers->io, size);
 }
 
 static void free_stack(struct fibers *fibers, struct fiber *fiber) {
@@ -63,6 +41,7 @@ static void reap(struct fibers *fibers) {
     struct fiber *fiber = fibers->ended;
     if (!fiber) return;
     fibers->ended = NULL;
+    list_remove(&fiber->all_link);
     free_stack(fibers, fiber);
     mem_free(fiber);
     fibers->count--;
@@ -98,18 +77,19 @@ static void fiber_main(void *arg) {
 struct fiber *fiber_start(struct io *io, const char *name, fiber_fn *fn, void *arg, size_t stack_size) {
     struct fibers *fibers = fibers_of(io);
     if (fibers->count >= FIBERS_PER_LOOP_MAX) return NULL;
+    stack_size = stack_size ? stack_size : FIBER_STACK_SIZE;
+    void *stack = take_stack(fibers, stack_size);
+    if (!stack) return NULL;
     struct fiber *fiber = MEM_NEW(struct fiber);
     fiber->io = io;
     fiber->name = name;
     fiber->fn = fn;
     fiber->arg = arg;
-    fiber->stack_size = stack_size ? stack_size : FIBER_STACK_SIZE;
-    if (fiber->stack_size == FIBER_STACK_SIZE && fibers->pooled_count)
-        fiber->stack = fibers->pooled[--fibers->pooled_count];
-    else
-        fiber->stack = io_stack_alloc(io, fiber->stack_size);
+    fiber->stack = stack;
+    fiber->stack_size = stack_size;
     context_make(&fiber->context, fiber->stack, fiber->stack_size, fiber_main, fiber);
     fibers->count++;
+    list_push_back(&fibers->all, &fiber->all_link);
     make_runnable(fibers, fiber);
     return fiber;
 }
@@ -131,6 +111,7 @@ void fiber_shutdown(struct io *io) {
     if (!fibers) return;
     CHECK(fibers->count == 0 && !fibers->dispatch.busy);
     while (fibers->pooled_count) io_stack_free(io, fibers->pooled[--fibers->pooled_count], FIBER_STACK_SIZE);
+    alarms_shutdown(io, fibers->alarms);
     mem_free(fibers);
     io_set_slot(io, IO_SLOT_FIBERS, NULL);
 }

@@ -14,7 +14,7 @@ typedef void fiber_fn(void *arg);
 enum { FIBER_STACK_SIZE = 64 * 1024, FIBER_STACK_LARGE = 512 * 1024, FIBERS_PER_LOOP_MAX = 16384 };
 
 /* Starts a fiber on this loop; it begins in a later batch. `name` is borrowed, for debuggers. stack_size 0 takes the
- * usual one. NULL when the loop has FIBERS_PER_LOOP_MAX of them. */
+ * usual one. NULL when the loop has FIBERS_PER_LOOP_MAX of them, or the system allows no more stacks. */
 struct fiber *fiber_start(struct io *io, const char *name, fiber_fn *fn, void *arg, size_t stack_size);
 /* The running fiber; NULL outside of any. */
 struct fiber *fiber_current(struct io *io);

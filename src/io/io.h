@@ -286,7 +286,8 @@ void io_print(struct io *io, enum io_stream stream, const void *data, size_t len
 bool io_is_terminal(struct io *io, enum io_stream stream);
 unsigned io_terminal_width(struct io *io);       /* 80 when unknown */
 
-/* Stacks for fibers, with a guard page below. `size` is a multiple of 4096. */
+/* Stacks for fibers, with a guard page below. `size` is a multiple of 4096. NULL when the system allows this process no
+ * more of them (each takes two of vm.max_map_count). */
 void *io_stack_alloc(struct io *io, size_t size);
 void io_stack_free(struct io *io, void *stack, size_t size);
 /* Resident memory of the process and user+system CPU time, for metrics; 0 in the simulator. */
