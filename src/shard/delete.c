@@ -23,6 +23,7 @@ uint64_t delete_execution(struct engine *engine, struct exec *exec) {
     memcpy(record.namespace_id, exec->start->namespace_id.data, NAMESPACE_ID_LEN);
     exec->deleted = true;
     exec->commit = store_append(engine->store, &record);
+    history_free(&exec->history);
     /* The id's newest run is gone, and with it what an empty run id means, until another run starts. */
     list_remove(&exec->visibility_link);
     directory_changed(engine, exec);

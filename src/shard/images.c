@@ -94,6 +94,7 @@ static size_t put_image(struct store_loop *loop, struct exec *exec) {
     }
     image.batches = batches;
     store_image_put(loop, &image);
+    list_remove(&exec->visibility_link);       /* an image brings its row */
     mem_free(batches);
     buf_free(&state);
     row_free(&row);
@@ -108,10 +109,21 @@ static void failed(void *ctx, uint64_t number, bool unknown) {
     UNREACHABLE("commit %llu failed; this store cannot be reloaded from", (unsigned long long)number);
 }
 
+/* Rows of deleted executions are gone once the checkpoint that was told of them has ended. */
+static void drop_tombstones(struct engine *engine) {
+    LIST_EACH(it, &engine->lru) {
+        struct exec *exec = LIST_ENTRY(it, struct exec, lru);
+        if (exec->deleted && exec->image_given == exec->version) directory_drop(engine, exec);
+    }
+}
+
 /* An image holds durable state only (S3): a younger one is given later in the same checkpoint. */
 static bool images(void *ctx, struct store_loop *loop, bool first, size_t budget) {
     struct engine *engine = ctx;
-    if (first) list_splice(&engine->checkpoint, &engine->dirty);
+    if (first) {
+        drop_tombstones(engine);
+        list_splice(&engine->checkpoint, &engine->dirty);
+    }
     size_t given = 0;
     LIST_EACH(it, &engine->checkpoint) {
         if (given >= budget) return false;
@@ -130,10 +142,7 @@ static void imaged(void *ctx, uint64_t number, uint64_t version) {
     struct exec *exec = directory_any(engine, number);
     if (!exec) return;
     if (version > exec->imaged) exec->imaged = version;
-    if (exec->deleted) {
-        if (exec->image_given == exec->version) directory_drop(engine, exec);
-        return;
-    }
+    if (exec->deleted) return;
     /* Closed runs are seldom wanted again. */
     if (!exec_open(exec) && directory_evictable(engine, exec)) {
         engine->stats.evictions++;
