@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "net/gzip.h"
+#include "net/tls_session.h"
 
 enum {
     HEADERS_MAX = 256,
@@ -67,6 +68,14 @@ static void deadline_passed(struct deadline *deadline) {
     connection_touch(call->connection);
 }
 
+static void note_peer(struct call *call, const struct tls_session *tls) {
+    struct arena *arena = &call->rpc.arena;
+    call->rpc.peer = (struct rpc_peer){.addr = call->connection->peer, .tls = tls != NULL};
+    if (!tls) return;
+    call->rpc.peer.certificate_subject = arena_strdup(arena, tls_session_peer_subject(tls));
+    call->rpc.peer.certificate_names = arena_strdup(arena, tls_session_peer_names(tls));
+}
+
 struct call *call_create(struct connection *c, int32_t stream_id) {
     struct arena arena = {0};
     struct call *call = ARENA_NEW(&arena, struct call);
@@ -79,7 +88,7 @@ struct call *call_create(struct connection *c, int32_t stream_id) {
     call->rpc.loop = io_loop_index(c->server->io);
     call->rpc.received_at = io_now(c->server->io);
     call->rpc.deadline = INT64_MAX;
-    call->rpc.peer = (struct rpc_peer){.addr = c->peer, .tls = c->wire.tls != NULL};
+    note_peer(call, c->wire.tls);
     call->method = call->rpc.path = "";
     list_push_back(&c->calls, &call->link);
     c->call_count++;

@@ -18,11 +18,12 @@
 struct rpc_call;
 typedef void rpc_cancel_fn(struct io *io, struct rpc_call *call);
 
-/* Who calls: what is known of the peer. Borrowed from the connection's entry in the call. */
+/* Who calls: what is known of the peer. The texts live as long as the call. */
 struct rpc_peer {
     struct io_addr addr;
     bool tls;
-    const char *certificate_subject;     /* with mutual TLS; NULL otherwise */
+    const char *certificate_subject;     /* with mutual TLS, "CN=worker-1,O=Acme"; NULL otherwise */
+    const char *certificate_names;       /* its subject alternative names, "DNS:a.acme, URI:spiffe://x"; NULL if none */
 };
 
 struct rpc_call {

@@ -12,7 +12,9 @@ struct tls_session;     /* one connection */
 
 struct tls_options {
     struct bytes certificate_pem, key_pem;     /* ours; may be empty for a client */
-    struct bytes ca_pem;                       /* whom to trust; on a server, non-empty demands client certificates */
+    struct bytes ca_pem;                       /* whom to trust; on a server, non-empty demands client certificates;
+                                                * a client must have some */
+    const char *certificate_name, *key_name, *ca_name;   /* for error texts: the files' paths; or NULL */
     const char *server_name;                   /* client: SNI and the name that is checked; NULL checks none */
     bool server;
 };
