@@ -56,7 +56,5 @@ void attributes_apply(struct exec *exec, const HistoryEvent *event) {
 }
 
 void attributes_json(const SearchAttributes *attributes, struct buf *out) {
-    struct arena arena = {0};
-    search_attributes_json(&arena, attributes, out);
-    arena_free(&arena);
+    search_attributes_json(attributes, out);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
-#include "shard/rfc3339.h"
+#include "base/timestamp.h"
 #include "shard/validate.h"
 
 /* ---- decoding --------------------------------------------------------------------------------------------------- */
@@ -48,7 +48,7 @@ static bool scalar_fits(const json_t *value, enum search_attribute_type type) {
     case SA_INT: return json_is_integer(value);
     case SA_DOUBLE: return json_is_number(value) && isfinite(json_number_value(value));
     case SA_BOOL: return json_is_boolean(value);
-    case SA_DATETIME: return json_is_string(value) && rfc3339_parse(json_string_value(value), &ns);
+    case SA_DATETIME: return json_is_string(value) && timestamp_parse(json_string_value(value), &ns);
     default: return false;
     }
 }
@@ -248,18 +248,19 @@ static void dump_name(const char *name, struct buf *out) {
     json_decref(text);
 }
 
-static void dump_value(struct arena *arena, const json_t *value, enum search_attribute_type type, struct buf *out) {
+static void dump_value(const json_t *value, enum search_attribute_type type, struct buf *out) {
     int64_t ns;
+    char text[TIMESTAMP_TEXT_MAX];
     bool list = type == SA_KEYWORD_LIST && !json_is_array(value);
     if (list) buf_append_u8(out, '[');
-    if (type == SA_DATETIME && rfc3339_parse(json_string_value(value), &ns))
-        buf_printf(out, "\"%s\"", rfc3339_text(arena, ns));
+    if (type == SA_DATETIME && timestamp_parse(json_string_value(value), &ns))
+        buf_printf(out, "\"%s\"", timestamp_format_fixed(ns, text));
     else
         dump(value, out);
     if (list) buf_append_u8(out, ']');
 }
 
-void search_attributes_json(struct arena *arena, const SearchAttributes *attributes, struct buf *out) {
+void search_attributes_json(const SearchAttributes *attributes, struct buf *out) {
     bool first = true;
     buf_append_u8(out, '{');
     for (size_t i = 0; attributes && i < attributes->n_indexed_fields; i++) {
@@ -270,7 +271,7 @@ void search_attributes_json(struct arena *arena, const SearchAttributes *attribu
         first = false;
         dump_name(attribute->key, out);
         buf_append_u8(out, ':');
-        dump_value(arena, value, type_of(attribute->value), out);
+        dump_value(value, type_of(attribute->value), out);
         json_decref(value);
     }
     buf_append_u8(out, '}');

@@ -69,7 +69,7 @@ SearchAttributes *search_attributes_merge(struct arena *arena, const SearchAttri
                                           const SearchAttributes *changes);
 
 /* The JSON object for filters, of typed values. */
-void search_attributes_json(struct arena *arena, const SearchAttributes *attributes, struct buf *out);
+void search_attributes_json(const SearchAttributes *attributes, struct buf *out);
 
 /* `base` with `changes` on top; a field without payload, or with encoding binary/null, or a JSON null, is removed.
  * Sorted by name. NULL when no field is left. */

@@ -1,4 +1,4 @@
-/* Search attributes and memos: checks, merging, JSON for filters; times as text. */
+/* Search attributes and memos: checks, merging, JSON for filters. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,6 @@
 #include <cmocka.h>
 
 #include "shard/pb.h"
-#include "shard/rfc3339.h"
 #include "shard/search_attributes.h"
 
 static struct arena arena;
@@ -55,7 +54,7 @@ static const char *refusal(SearchAttributes *all) {
 
 static const char *json_of(const SearchAttributes *all) {
     struct buf buf = {0};
-    search_attributes_json(&arena, search_attributes_typed(&arena, &types, all), &buf);
+    search_attributes_json(search_attributes_typed(&arena, &types, all), &buf);
     const char *text = arena_text(&arena, buf_bytes(&buf));
     buf_free(&buf);
     return text;
@@ -157,40 +156,11 @@ static void test_memo(void **state) {
     assert_null(memo_merge(&arena, NULL, memo("b", "null", NULL)));
 }
 
-static void test_rfc3339(void **state) {
-    static const struct {
-        const char *text;
-        int64_t ns;
-    } good[] = {
-        {"1970-01-01T00:00:00Z", 0},
-        {"2000-02-29T12:00:00Z", 951825600000000000},
-        {"1969-12-31T23:59:59.999999999Z", -1},
-        {"2026-01-02T03:04:05.123456789123Z", 1767323045123456789},
-        {"2026-01-02T03:04:05-08:00", 1767351845000000000},
-    };
-    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-        int64_t ns, again;
-        assert_true(rfc3339_parse(good[i].text, &ns));
-        assert_int_equal(ns, good[i].ns);
-        assert_true(rfc3339_parse(rfc3339_text(&arena, ns), &again));
-        assert_int_equal(again, ns);
-    }
-    static const char *const bad[] = {
-        "", "2026", "2026-13-01T00:00:00Z", "2025-02-29T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01 00:00:00Z",
-        "2026-01-01T00:00:00", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00Zx", "2026-01-01T00:00:00+1:00",
-        "9999-01-01T00:00:00Z", "0001-01-01T00:00:00Z",
-    };
-    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        int64_t ns;
-        assert_false(rfc3339_parse(bad[i], &ns));
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values), cmocka_unit_test(test_refusals), cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_merge),  cmocka_unit_test(test_json),     cmocka_unit_test(test_definitions),
-        cmocka_unit_test(test_memo),   cmocka_unit_test(test_rfc3339),
+        cmocka_unit_test(test_memo),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
