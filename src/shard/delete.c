@@ -5,6 +5,7 @@
 #include "shard/deadline_heap.h"
 #include "shard/directory.h"
 #include "shard/history_calls.h"
+#include "shard/query.h"
 
 typedef Temporal__Api__Workflowservice__V1__DeleteWorkflowExecutionRequest DeleteRequest;
 typedef Temporal__Api__Workflowservice__V1__DeleteWorkflowExecutionResponse DeleteResponse;
@@ -12,7 +13,9 @@ typedef Temporal__Api__Workflowservice__V1__DeleteWorkflowExecutionResponse Dele
 uint64_t delete_execution(struct engine *engine, struct exec *exec) {
     CHECK(!exec->deleted && !exec->in_txn);
     struct arena arena = {0};
-    history_drop_waiters(engine, exec, status_not_found(&arena, "workflow not found for ID: %s", exec_workflow_id(exec)));
+    struct status gone = status_not_found(&arena, "workflow not found for ID: %s", exec_workflow_id(exec));
+    history_drop_waiters(engine, exec, gone);
+    query_drop(engine, exec, gone);
     arena_free(&arena);
     struct store_record record = {
         .kind = STORE_RECORD_DELETE,

@@ -12,6 +12,8 @@ void query_answer(struct engine *engine, struct exec *exec, const RespondWorkflo
                   uint64_t gate);
 /* No workflow task is pending any more (or the run closed), and queries still wait: sends them through queues. */
 void query_dispatch_waiting(struct engine *engine, struct exec *exec);
+/* Ends every query of a run (it is deleted) with this status. */
+void query_drop(struct engine *engine, struct exec *exec, struct status status);
 /* The engine stops: ends every waiting query with UNAVAILABLE. */
 void query_stop(struct engine *engine);
 /* A queue matched a query's task (task->query; its number is task->stamp) with a poll. */
