@@ -78,7 +78,8 @@ enum {
     IO_SEND_IOV_MAX = 64,
 };
 
-/* Handles. A zeroed handle is no file or socket. */
+/* Handles. A zeroed handle is no file or socket. A handle belongs to the loop or helper that opened it, and is void from
+ * the call that closes it on; using it elsewhere or later stops the process. */
 struct io_file {
     uint32_t slot, generation;
 };
@@ -194,11 +195,12 @@ bool io_addr_is_loopback(const struct io_addr *addr);
 /* Binds and listens, at once; port 0 takes a free one, told in *bound. 0 or a negated error. With `shared`, several
  * loops may listen on one address (SO_REUSEPORT) and connections are spread over them. */
 int64_t io_listen(struct io *io, const struct io_addr *addr, bool shared, struct io_sock *out, struct io_addr *bound);
-/* Multishot: each call has op->sock and op->peer. TCP_NODELAY is set. Ends with an error or IO_ECANCELED. */
+/* Multishot: each call has op->sock and op->peer. TCP_NODELAY is set. Ends with an error or IO_ECANCELED. IO_EFILES (no
+ * descriptors left) is such an end: wait a little, and accept again. One at a time for a socket. */
 void io_accept(struct io *io, struct io_op *op, struct io_sock listener);
 /* op->sock is the connected socket. */
 void io_connect(struct io *io, struct io_op *op, const struct io_addr *addr);
-/* Multishot: each call has op->buf, lent (C6). Ends with result 0 at the end of the stream, or an error. When the
+/* Multishot, one at a time for a socket: each call has op->buf, lent (C6). Ends with result 0 at the end of the stream, or an error. When the
  * pool of buffers is empty it pauses until some come back: back-pressure, not an error. */
 void io_recv(struct io *io, struct io_op *op, struct io_sock sock);
 void io_buf_done(struct io *io, struct io_buf buf);
@@ -207,7 +209,8 @@ void io_buf_done(struct io *io, struct io_buf buf);
 void io_send(struct io *io, struct io_op *op, struct io_sock sock, const struct iovec *iov, unsigned count);
 /* Ends our direction of the stream, at once. */
 void io_shutdown(struct io *io, struct io_sock sock);
-/* Cancels pending ops of the socket, lets them complete, then closes. Completes with 0. */
+/* Cancels pending ops of the socket, lets them complete, then closes. Completes with 0. Bytes that have come and were not
+ * received make it a reset for the peer. */
 void io_sock_close(struct io *io, struct io_op *op, struct io_sock sock);
 /* Looks a host up (helper thread, or the simulator's table): op->addr with the given port, or IO_ENAME. */
 void io_resolve(struct io *io, struct io_op *op, const char *host, uint16_t port);
@@ -222,13 +225,14 @@ enum io_open_flags {
     IO_OPEN_TRUNCATE = 16,
     IO_OPEN_DIRECT = 32,            /* O_DIRECT; falls back where the file system has none (tmpfs) */
 };
-/* Created files have mode 0600. op->file. `path` is copied. */
+/* Created files have mode 0600. op->file. `path` is copied. A folder gives IO_EISDIR. A file that is open only to read
+ * gives IO_EINVAL when it is written, and the other way round; allocate, truncate and lock count as writing. */
 void io_open(struct io *io, struct io_op *op, const char *path, unsigned flags);
 void io_close(struct io *io, struct io_op *op, struct io_file file);
 void io_read(struct io *io, struct io_op *op, struct io_file file, void *data, size_t len, uint64_t offset);
 void io_write(struct io *io, struct io_op *op, struct io_file file, const void *data, size_t len, uint64_t offset);
 void io_datasync(struct io *io, struct io_op *op, struct io_file file);
-/* Makes sure that [offset, offset+len) has blocks; the file grows and the new bytes read as zeros. */
+/* Makes sure that [offset, offset+len) has blocks; the file grows and the new bytes read as zeros. Nothing is IO_EINVAL. */
 void io_allocate(struct io *io, struct io_op *op, struct io_file file, uint64_t offset, uint64_t len);
 void io_truncate(struct io *io, struct io_op *op, struct io_file file, uint64_t size);
 void io_size(struct io *io, struct io_op *op, struct io_file file);              /* result: bytes */
@@ -276,7 +280,8 @@ void io_help_sleep(struct io_helper *helper, int64_t ns);
 
 /* ---- the rest -------------------------------------------------------------------------------------------------------------- */
 
-/* Multishot on one loop of the node: op->result is the signal (IO_SIGNAL_*). */
+/* Multishot, on loop 0: op->result is the signal (IO_SIGNAL_*). Signals have their usual effect before this is called and
+ * after it is canceled. */
 enum { IO_SIGNAL_TERM = 15, IO_SIGNAL_INT = 2, IO_SIGNAL_HUP = 1, IO_SIGNAL_USR1 = 10 };
 void io_signals(struct io *io, struct io_op *op);
 

@@ -37,11 +37,13 @@ static void tell_not_allowed(const char *release, int error) {
         return;
     }
     fprintf(stderr,
+            "%s"
             "  a seccomp profile blocks it, as the default ones of Docker, containerd and Kubernetes do. Allow the\n"
             "  system calls io_uring_setup, io_uring_enter and io_uring_register in the profile:\n"
             "    docker run --security-opt seccomp=PROFILE.json ...   (or seccomp=unconfined, to try)\n"
             "    Kubernetes: securityContext.seccompProfile {type: Localhost, localhostProfile: PROFILE.json}\n"
-            "    systemd: SystemCallFilter=@system-service @io-event io_uring_setup io_uring_enter io_uring_register\n");
+            "    systemd: SystemCallFilter=@system-service io_uring_setup io_uring_enter io_uring_register\n",
+            error == ENOSYS ? "  this kernel has no io_uring (CONFIG_IO_URING is off, or a sandbox such as gVisor), or\n" : "");
 }
 
 static void tell_failure(const char *step, int error) {
