@@ -157,7 +157,7 @@ static struct test_call *begin(struct world *world, engine_call_fn *function, co
     struct call *call = &test->call;
     struct bytes packed = pb_pack(&world->arena, request);
     *call = (struct call){.io = world->io, .arena = &world->arena, .ns = &world->ns, .method = "Test",
-                          .client_name = "", .client_version = "", .end = call_ended, .request_bytes = packed,
+                          .client_name = "temporal-cli", .client_version = "", .end = call_ended, .request_bytes = packed,
                           .deadline = io_now(world->io) + deadline};
     call->request = pb_unpack(&world->arena, request->descriptor, packed);
     assert_non_null(call->request);
