@@ -1,4 +1,35 @@
-/* verify: live states against their histories. */
+/* verify: live states against their histories and against the engine's own tables. */
+#include "replay/rebuild.h"
 #include "shard/core.h"
+#include "shard/deadline.h"
+#include "shard/directory.h"
 
-void engine_verify(struct engine *engine) {}
+static void verify_history(const struct exec *exec) {
+    struct rebuild_ids ids = {exec->number, exec->hash, exec->start->namespace_id.data, exec_workflow_id(exec),
+                              exec_run_id(exec)};
+    struct exec *rebuilt = rebuild_state(&ids, &exec->history);
+    CHECKF(rebuilt, "the history of run %s is malformed", exec_run_id(exec));
+    rebuild_add_buffered(rebuilt, exec);
+    struct arena arena = {0};
+    const char *difference = rebuild_difference(exec, rebuilt, &arena);
+    CHECKF(!difference, "run %s of workflow %s: %s", exec_run_id(exec), exec_workflow_id(exec), difference);
+    arena_free(&arena);
+    exec_free(rebuilt);
+}
+
+static void verify_one(struct engine *engine, const struct exec *exec) {
+    CHECK(!exec->in_txn && !exec->marked_singles && list_empty(&exec->marked) && list_empty(&exec->removed));
+    if (exec->deleted) return;
+    CHECK(exec->info->next_event_id == history_last(&exec->history) + 1);
+    CHECK(exec->history.tail_count == 0);
+    CHECK(exec->version >= exec->imaged);
+    CHECKF(!exec->task || exec_open(exec), "a closed run has a workflow task");
+    CHECKF(exec_task_started(exec) || !exec_set_const(exec, STATE_BUFFERED)->count, "events are held back without a task");
+    int64_t next = deadline_next(exec).at;
+    if (engine->started && next) CHECKF(exec->queued_at && exec->queued_at <= next, "a deadline is not in the heap");
+    verify_history(exec);
+}
+
+void engine_verify(struct engine *engine) {
+    LIST_EACH(it, &engine->lru) verify_one(engine, LIST_ENTRY(it, struct exec, lru));
+}
