@@ -7,7 +7,8 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-enum { ARENA_BLOCK_SIZE = 4096 - 32, ARENA_ALIGN = 16 };
+/* The first block is small, for the many calls that only wait; those that follow double. */
+enum { ARENA_BLOCK_FIRST = 2048 - 32, ARENA_BLOCK_MAX = 64 * 1024 - 32, ARENA_ALIGN = 16 };
 
 struct arena_block {
     struct arena_block *next;
@@ -15,11 +16,16 @@ struct arena_block {
     _Alignas(ARENA_ALIGN) uint8_t data[];
 };
 
+static size_t next_block_size(const struct arena *arena) {
+    if (!arena->blocks) return ARENA_BLOCK_FIRST;
+    return arena->total * 2 < ARENA_BLOCK_MAX ? arena->total * 2 : ARENA_BLOCK_MAX;
+}
+
 void *arena_alloc(struct arena *arena, size_t size) {
     CHECK(size <= SIZE_MAX / 4);
     size = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
     if (!arena->blocks || arena->blocks->cap - arena->used < size) {
-        size_t cap = size > ARENA_BLOCK_SIZE ? size : ARENA_BLOCK_SIZE;
+        size_t usual = next_block_size(arena), cap = size > usual ? size : usual;
         struct arena_block *block = mem_alloc(sizeof *block + cap);
         block->cap = cap;
         block->next = arena->blocks;

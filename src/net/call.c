@@ -145,11 +145,14 @@ void call_header(struct call *call, struct bytes name, struct bytes value) {
         return;
     }
     struct arena *arena = &call->rpc.arena;
-    struct header *header = ARENA_NEW(arena, struct header);
-    header->name = bytes_of(arena_copy(arena, name.data, name.len), name.len);
+    struct header *header = arena_alloc(arena, sizeof *header + name.len + value.len);
+    uint8_t *text = (uint8_t *)(header + 1);
+    memcpy(text, name.data, name.len);
+    if (value.len) memcpy(text + name.len, value.data, value.len);
+    header->name = bytes_of(text, name.len);
     bool binary = name.len > 4 && memcmp(name.data + name.len - 4, "-bin", 4) == 0;
     if (!binary || !grpc_base64_decode(arena, value, &header->value))
-        header->value = bytes_of(arena_text(arena, value), value.len);
+        header->value = bytes_of(text + name.len, value.len);
     if (call->headers_last) call->headers_last->next = header;
     else call->headers = header;
     call->headers_last = header;

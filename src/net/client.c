@@ -5,6 +5,7 @@
 #include "fiber/fiber.h"
 #include "net/client_internal.h"
 #include "net/gzip.h"
+#include "net/h2.h"
 
 enum { RESPONSE_BYTES_DEFAULT = 128 * 1024 * 1024, RESPONSE_RESERVE_BYTES = 256 * 1024 };
 
@@ -58,6 +59,7 @@ static void closed_all(struct deadlines *deadlines) {
     gzip_destroy(client->gzip);
     nghttp2_session_callbacks_del(client->callbacks);
     nghttp2_option_del(client->option);
+    h2_memory_destroy(client->memory);
     map_free(&client->calls);
     arena_free(&client->arena);
     mem_free(client);

@@ -45,6 +45,7 @@ struct grpc_client {
     struct io_op report;
     nghttp2_session_callbacks *callbacks;
     nghttp2_option *option;
+    struct h2_memory *memory;
     bool closing;
     void (*closed)(struct io *io, void *ctx);
     void *closed_ctx;

@@ -167,7 +167,7 @@ static void ready(struct wire *wire) {
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, 64 * 1024},
     };
-    CHECK(nghttp2_session_client_new3(&link->h2, client->callbacks, link, client->option, h2_memory()) == 0);
+    link->h2 = h2_open(client->memory, false, client->callbacks, client->option, link);
     CHECK(nghttp2_submit_settings(link->h2, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) == 0);
     h2_widen(link->h2);
     link->ready = true;
@@ -266,6 +266,7 @@ void client_link_init(struct grpc_client *client) {
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_request);
     client->callbacks = callbacks;
     client->option = h2_options();
+    client->memory = h2_memory_create();
 }
 
 struct link *client_link_open(struct grpc_client *client) {

@@ -18,6 +18,7 @@
 #include "net/wire.h"
 
 struct gzip;
+struct h2_memory;
 struct http1;
 
 struct net_server {
@@ -31,6 +32,7 @@ struct net_server {
     struct gzip *gzip;
     nghttp2_session_callbacks *h2_callbacks;
     nghttp2_option *h2_option;
+    struct h2_memory *h2_memory;
     struct net_stats stats;
     size_t request_bytes;                /* of all requests that are not whole yet */
     bool draining, stopped;

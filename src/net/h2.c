@@ -4,14 +4,43 @@
 #include "base/check.h"
 #include "base/mem.h"
 
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
+
 static void *h2_malloc(size_t size, void *ctx) { return mem_realloc(NULL, size ? size : 1); }
 static void *h2_calloc(size_t count, size_t size, void *ctx) { return mem_alloc(count * size); }
-static void *h2_realloc(void *pointer, size_t size, void *ctx) { return mem_realloc(pointer, size ? size : 1); }
-static void h2_free(void *pointer, void *ctx) { mem_free(pointer); }
 
-nghttp2_mem *h2_memory(void) {
-    static const nghttp2_mem memory = {NULL, h2_malloc, h2_free, h2_calloc, h2_realloc};
-    return (nghttp2_mem *)&memory;       /* nghttp2 copies it */
+static void *h2_realloc(void *pointer, size_t size, void *ctx) {
+    struct h2_memory *memory = ctx;
+    bool is_frame = memory->opening && !pointer && size >= 16 * 1024 && size <= sizeof memory->frame;
+    if (is_frame) return memory->frame;
+    CHECK(pointer != memory->frame);
+    return mem_realloc(pointer, size ? size : 1);
+}
+
+static void h2_free(void *pointer, void *ctx) {
+    struct h2_memory *memory = ctx;
+    if (pointer != memory->frame) mem_free(pointer);
+}
+
+struct h2_memory *h2_memory_create(void) {
+    struct h2_memory *memory = MEM_NEW(struct h2_memory);
+    memory->hooks = (nghttp2_mem){memory, h2_malloc, h2_free, h2_calloc, h2_realloc};
+    return memory;
+}
+
+void h2_memory_destroy(struct h2_memory *memory) { mem_free(memory); }
+
+/* ---- sessions -------------------------------------------------------------------------------------------------- */
+
+nghttp2_session *h2_open(struct h2_memory *memory, bool server, const nghttp2_session_callbacks *callbacks,
+                         const nghttp2_option *option, void *ctx) {
+    nghttp2_session *session;
+    memory->opening = true;
+    int error = server ? nghttp2_session_server_new3(&session, callbacks, ctx, option, &memory->hooks)
+                       : nghttp2_session_client_new3(&session, callbacks, ctx, option, &memory->hooks);
+    memory->opening = false;
+    CHECK(!error);
+    return session;
 }
 
 nghttp2_option *h2_options(void) {

@@ -13,8 +13,20 @@ enum {
     H2_CONNECTION_WINDOW = 4 * 1024 * 1024,
 };
 
-/* nghttp2 with memory from mem. */
-nghttp2_mem *h2_memory(void);
+/* Memory of the sessions of one loop.
+ *
+ * A session has a buffer of 16 KiB for the frame that it is sending, which would be most of an idle connection. h2_pump
+ * takes every frame out at once, so all sessions of a loop share one such buffer. */
+struct h2_memory {
+    nghttp2_mem hooks;
+    bool opening;                        /* a session is being made */
+    uint8_t frame[20 * 1024];
+};
+struct h2_memory *h2_memory_create(void);
+void h2_memory_destroy(struct h2_memory *memory);
+
+nghttp2_session *h2_open(struct h2_memory *memory, bool server, const nghttp2_session_callbacks *callbacks,
+                         const nghttp2_option *option, void *ctx);
 nghttp2_option *h2_options(void);
 nghttp2_session_callbacks *h2_callbacks(void);
 

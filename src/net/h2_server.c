@@ -110,11 +110,12 @@ void h2_server_init(struct net_server *server) {
     nghttp2_session_callbacks_set_send_data_callback(callbacks, reply_send);
     server->h2_callbacks = callbacks;
     server->h2_option = h2_options();
+    server->h2_memory = h2_memory_create();
 }
 
 void h2_server_open(struct connection *c) {
     struct net_server *server = c->server;
-    CHECK(nghttp2_session_server_new3(&c->h2, server->h2_callbacks, c, server->h2_option, h2_memory()) == 0);
+    c->h2 = h2_open(server->h2_memory, true, server->h2_callbacks, server->h2_option, c);
     nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, server->limits.streams_per_connection_max},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW},

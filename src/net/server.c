@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "net/connection.h"
 #include "net/gzip.h"
+#include "net/h2.h"
 #include "net/tls_session.h"
 
 static const int64_t accept_pause_ns = 100000000;       /* after accept failed: most likely no descriptors are left */
@@ -174,5 +175,6 @@ void net_server_destroy(struct net_server *server) {
     gzip_destroy(server->gzip);
     nghttp2_session_callbacks_del(server->h2_callbacks);
     nghttp2_option_del(server->h2_option);
+    h2_memory_destroy(server->h2_memory);
     mem_free(server);
 }
