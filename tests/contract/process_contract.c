@@ -1,6 +1,8 @@
 /* The process: its arguments, entropy, clocks of libraries, stacks, libraries, the terminal, signals, counters. */
 #include "contract.h"
 
+#include <nghttp2/nghttp2.h>
+#include <sqlite3.h>
 #include <string.h>
 #include <sys/time.h>
 #include <time.h>
@@ -32,6 +34,22 @@ static void entropy(struct io *io) {
         for (int j = 0; j < i; j++) equal += draws[i] == draws[j];
     EXPECT(io, "draws differ", equal == 0);
     mem_free(data);
+}
+
+/* nghttp2's own reading of the clock, for its rate limits; not in its header, and not in every version. */
+extern uint64_t nghttp2_time_now_sec(void) __attribute__((weak));
+
+/* Milliseconds from SQLite's epoch (noon, 24 November 4714 BC) to 1970. */
+static const int64_t SQLITE_EPOCH_MS = 210866760000000;
+
+static void libraries_themselves_land_in_io(struct io *io) {
+    sqlite3_int64 ms = 0;
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    CHECK(vfs && vfs->xCurrentTimeInt64(vfs, &ms) == SQLITE_OK);
+    EXPECT(io, "SQLite's clock", ms - SQLITE_EPOCH_MS == io_wall(io) / 1000000);
+    nghttp2_session_del(NULL);      /* links the part of nghttp2 that reads the clock */
+    bool lands = !nghttp2_time_now_sec || (int64_t)nghttp2_time_now_sec() == io_now(io) / 1000000000;
+    EXPECT(io, "nghttp2's clock", lands);
 }
 
 /* The symbols that libraries call are io's: they give the time of the batch, to the nanosecond. */
@@ -121,6 +139,7 @@ static const struct scenario scenarios[] = {
     {"arguments", arguments},
     {"entropy", entropy},
     {"libraries read io's clocks", libraries_read_io_clocks},
+    {"libraries themselves land in io", libraries_themselves_land_in_io},
     {"stacks", stacks},
     {"a missing library", a_missing_library},
     {"the terminal", the_terminal},
