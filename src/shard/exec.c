@@ -86,8 +86,9 @@ bool exec_open(const struct exec *exec) {
 /* ---- changing ---- */
 
 void state_set_text(char **field, const char *text) {
-    if (*field && *field != protobuf_c_empty_string) mem_free(*field);
+    char *old = *field;                /* may be `text` itself */
     *field = text_empty(text) ? (char *)(uintptr_t)protobuf_c_empty_string : mem_strdup(text);
+    if (old && old != protobuf_c_empty_string) mem_free(old);
 }
 
 void state_set_message(ProtobufCMessage **field, const ProtobufCMessage *message) {

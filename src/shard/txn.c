@@ -35,8 +35,9 @@ static int64_t append(struct txn *txn, HistoryEvent *event, bool apply) {
            exec_run_id(exec));
     event->event_id = info->next_event_id++;
     event->task_id = task_id_of(exec, event->event_id);
-    if (apply) apply_event(exec, event);
+    /* Encoded first: the event may borrow from state that it changes. */
     info->history_size += (int64_t)history_append(&exec->history, event);
+    if (apply) apply_event(exec, event);
     int64_t at = time_ns(event->event_time);
     if (at > info->last_event_time) info->last_event_time = at;
     exec_touch(exec, STATE_INFO);
@@ -46,15 +47,14 @@ static int64_t append(struct txn *txn, HistoryEvent *event, bool apply) {
 
 static int64_t hold_back(struct txn *txn, HistoryEvent *event) {
     struct exec *exec = txn->exec;
-    event->event_id = EVENT_ID_BUFFERED;
-    apply_event(exec, event);
     event->event_id = 0;
     struct bytes packed = pb_pack(&txn->arena, &event->base);
     StateBuffered *buffered = state_new(&norn__state__buffered__descriptor);
     buffered->event.len = packed.len;
     buffered->event.data = mem_copy(packed.data, packed.len);
-    exec_add(exec, STATE_BUFFERED, exec_next_sequence(exec), &buffered->base);
     event->event_id = EVENT_ID_BUFFERED;
+    apply_event(exec, event);
+    exec_add(exec, STATE_BUFFERED, exec_next_sequence(exec), &buffered->base);
     return EVENT_ID_BUFFERED;
 }
 

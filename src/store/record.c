@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 
-static const char segment_magic[8] = "NORNJRNL";
+static const char segment_magic[8] = {'N', 'O', 'R', 'N', 'J', 'R', 'N', 'L'};
 enum { FLIGHT_MAGIC = 0x314c464e };      /* "NFL1" */
 
 void segment_header_encode(const struct segment_header *header, uint8_t to[SEGMENT_HEADER_LEN]) {

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "world.h"
 
-const uint8_t toy_namespace[NAMESPACE_ID_LEN] = "toy namespace id";
+const uint8_t toy_namespace[NAMESPACE_ID_LEN] = "toy namespace i";
 
 uint64_t toy_hash(uint64_t execution) { return hash64_seed(&execution, sizeof execution, 7); }
 
