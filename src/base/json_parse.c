@@ -118,7 +118,7 @@ static bool parse_string(struct parser *parser, struct bytes *out) {
     if (!take(parser, '"')) return fail(parser, "expected a string");
     if (!scan_string(parser, &end, &escaped)) return false;
     *out = bytes_of(parser->text.data + parser->at, end - parser->at);
-    if (!utf8_is_valid(*out)) return fail(parser, "a string that is not UTF-8");
+    if (!utf8_valid(*out)) return fail(parser, "a string that is not UTF-8");
     if (escaped && !unescape(parser, end, out)) return false;
     parser->at = end + 1;
     return true;

@@ -24,7 +24,7 @@ size_t utf8_next(struct bytes text, uint32_t *character) {
     return len;
 }
 
-bool utf8_is_valid(struct bytes text) {
+bool utf8_valid(struct bytes text) {
     for (uint32_t character; text.len;) {
         size_t len = utf8_next(text, &character);
         if (len == 0) return false;

@@ -9,7 +9,7 @@
 size_t json_quote(struct bytes text, char *out, size_t size);
 void buf_append_json(struct buf *buf, struct bytes text);
 
-bool utf8_is_valid(struct bytes text);
+bool utf8_valid(struct bytes text);
 /* The length of the longest prefix of at most `max` bytes that ends at a character's boundary. */
 size_t utf8_cut(struct bytes text, size_t max);
 /* The character at the start, 1..4 bytes; 0 when it is not UTF-8. text.len > 0. */
