@@ -19,10 +19,11 @@ static const char *brief(struct cli *cli, const ProtobufCMessage *attributes) {
     for (const struct json *member = object ? object->first : NULL; member; member = member->next) {
         bool skip = false;
         for (unsigned i = 0; i < ARRAY_LEN(dull) && !detailed; i++) skip |= bytes_equal(member->key, bytes_str(dull[i]));
-        if (skip) continue;
         struct bytes value = member->type == JSON_STRING ? member->text : member->raw;
-        const struct json *name = member->count == 1 ? json_member(member, "name") : NULL;
-        if (name) value = name->text;                         /* {"name": "x"} is just x */
+        skip |= !detailed && bytes_equal(value, bytes_str("0s"));
+        if (skip) continue;
+        const struct json *name = detailed ? NULL : json_member(member, "name");
+        if (name) value = name->text;                         /* a type or a task queue is just its name */
         buf_printf(&out, "%s%.*s=%.*s", out.len ? " " : "", (int)member->key.len, (const char *)member->key.data,
                    (int)value.len, (const char *)value.data);
     }
