@@ -1,8 +1,8 @@
 /* fleet: runs seeds in processes of their own, so that a node that dies ends one seed and not the batch.
  *
  * Each seed runs twice: with other addresses (the kernel randomises them), other bytes in fresh memory and on stacks,
- * and another environment. Both traces must be equal; when they are not, both runs are recorded and the first event that
- * differs is shown. */
+ * and another environment. Both traces must be equal; when they are not, both runs are recorded and the first event
+ * that differs is shown. */
 #include "fleet.h"
 
 #include <errno.h>

@@ -2,8 +2,8 @@
  *
  * A connection is two ends; each holds the bytes that are under way to it or wait to be read. Bytes keep their order
  * and arrive in any pieces. What varies by seed: latency with a tail, stalls as after a lost segment, windows from the
- * kernel's smallest up, short sends, receives split down to single bytes, a pool of receive buffers that runs dry, resets
- * in the middle of anything, attempts that are refused or time out, links cut in one direction.
+ * kernel's smallest up, short sends, receives split down to single bytes, a pool of receive buffers that runs dry,
+ * resets in the middle of anything, attempts that are refused or time out, links cut in one direction.
  *
  * When a node crashes its peers may hear a reset, or nothing: then the connection is half open, what is sent into it is
  * sent again until it times out, or until the node is back and answers with a reset. A killed process leaves its peers

@@ -9,7 +9,7 @@
 #define NORN_COMMIT "v" NORN_VERSION
 #endif
 
-const struct workload *const workloads[] = {&ledger_workload, NULL};
+const struct workload *const workloads[] = {&norn_workload, &ledger_workload, NULL};
 
 const struct workload *workload_find(const char *name) {
     for (unsigned i = 0; workloads[i]; i++)

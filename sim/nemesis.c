@@ -110,8 +110,11 @@ static void strike(struct nemesis *nemesis, enum fault fault) {
     case FAULT_PARTITION:
         partition(nemesis);
         break;
+    case FAULT_JUMP_BACK:
+        world_wall_jump(world, node, -prng_skewed(prng, SIM_MS, 3600 * SIM_SECOND));
+        break;
     default:
-        world_wall_jump(world, node, prng_skewed(prng, SIM_MS, 3600 * SIM_SECOND) * (fault == FAULT_JUMP_BACK ? -1 : 1));
+        world_wall_jump(world, node, prng_skewed(prng, SIM_MS, 3600 * SIM_SECOND));
     }
 }
 

@@ -79,6 +79,7 @@ static void run_phases(struct world *world, const struct run_options *options) {
     world_check_leaks(world, true);
     if (!run_until(world, workload->ended, run, world_now(world) + END_SECONDS * SIM_SECOND))
         world_fail(world, WORLD_STUCK, "a node did not end within %d virtual seconds of SIGTERM", END_SECONDS);
+    if (options->summary && workload->report) workload->report(run);
     nemesis_destroy(nemesis);
     workload->destroy(run);
 }

@@ -19,10 +19,11 @@ struct workload {
     void (*check)(void *run);
     /* Ends the nodes in order; true when they have. Asked often, may do its part at each call. */
     bool (*ended)(void *run);
+    void (*report)(void *run);           /* what was done, on stderr, with --summary; may be NULL */
     void (*destroy)(void *run);
 };
 
-extern const struct workload ledger_workload;
+extern const struct workload norn_workload, ledger_workload;
 
 extern const struct workload *const workloads[];       /* NULL at the end; the first is the default */
 const struct workload *workload_find(const char *name);

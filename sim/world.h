@@ -59,6 +59,7 @@ void world_destroy(struct world *world);
 struct world *world_current(void);
 
 int64_t world_now(const struct world *world);
+uint64_t world_seed(const struct world *world);
 struct prng *world_prng(struct world *world, enum prng_stream stream);
 uint64_t world_events(const struct world *world);
 struct world_trace {

@@ -321,6 +321,7 @@ static void stop(struct server *server) {
 static void signalled(struct io *io, struct io_op *op) {
     struct server *server = op->ctx;
     if (op->result == IO_SIGNAL_HUP) server_reload_tls(server);
+    if (!op->more) fiber_wake(io, server->fiber);
     if (op->result != IO_SIGNAL_TERM && op->result != IO_SIGNAL_INT) return;
     server->stop_asked = true;
     fiber_wake(io, server->fiber);
@@ -354,6 +355,8 @@ int server_main(struct io *io, const struct config *config) {
     while (!server->stop_asked) fiber_park(io);
     stop(server);
     if (server->tls) tls_config_destroy(server->tls);
+    io_cancel(io, &server->signals);
+    while (server->signals.busy) fiber_park(io);
     route_destroy(server->route);
     mem_free(server->loops);
     mem_free(server);

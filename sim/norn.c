@@ -1,0 +1,160 @@
+/* norn: the whole server, from HTTP/2 to SQLite on the simulated disk, with workers and clients that speak gRPC to it.
+ * Faults strike all of them; what was acknowledged must be there, once, and everything must end. */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "config/config.h"
+#include "fiber/fiber.h"
+#include "server/server.h"
+#include "truth.h"
+#include "workload.h"
+
+/* ---- the server's node ---- */
+
+struct server_node {
+    struct io *io;
+    struct io_op last;
+    int code;
+};
+
+static void on_last(struct io *io, struct io_op *op) {
+    struct server_node *node = op->ctx;
+    int code = node->code;
+    fiber_shutdown(io);
+    mem_free(node);
+    io_exit(io, code);
+}
+
+/* Sizes small enough that segments, checkpoints and evictions come often. */
+static struct status configure(struct io *io, struct arena *arena, struct config *config) {
+    static const char *const loops[] = {"1", "1", "2", "3"};
+    static const char *const checkpoints[] = {"100ms", "1s", "5s", "60s"};
+    struct world *world = world_of(io);
+    struct prng own = prng_fork(world_seed(world), "server", world_incarnation(world, world_node_of(io)) / 4);
+    const struct config_flag flags[] = {
+        {"data", "/data"}, {"grpc", "0.0.0.0:7233"}, {"http", "127.0.0.1:8080"}, {"metrics", "127.0.0.1:9090"},
+        {"insecure", "true"}, {"log-format", "text"}, {"history-shards", "16"},
+        {"loops", loops[prng_below(&own, ARRAY_LEN(loops))]},
+        {"store.segment-size", "1MiB"}, {"store.reserve", "1MiB"}, {"store.checkpoint-bytes", "1MiB"},
+        {"store.checkpoint-interval", checkpoints[prng_below(&own, ARRAY_LEN(checkpoints))]},
+    };
+    return config_load(io, flags, ARRAY_LEN(flags), arena, config);
+}
+
+static void server_fiber(void *arg) {
+    struct server_node *node = arg;
+    struct arena arena = {0};
+    struct config config;
+    struct status status = configure(node->io, &arena, &config);
+    if (!status_ok(status)) world_fail(world_of(node->io), WORLD_USAGE, "configuration: %s", status.message);
+    node->code = server_main(node->io, &config);
+    arena_free(&arena);
+    node->last = (struct io_op){.done = on_last, .ctx = node};
+    io_timer(node->io, &node->last, io_now(node->io) + SIM_MS);
+}
+
+void server_node_start(struct io *io, void *arg) {
+    (void)arg;
+    struct server_node *node = MEM_NEW(struct server_node);
+    node->io = io;
+    CHECK(fiber_start(io, "server", server_fiber, node, FIBER_STACK_LARGE));
+}
+
+/* ---- the run ---- */
+
+static void make_flows(struct truth *truth) {
+    struct prng *prng = world_prng(truth->world, PRNG_WORKLOAD);
+    truth->flow_count = (unsigned)prng_range(prng, 50, 100);
+    int64_t span = prng_skewed(prng, SIM_SECOND, 60 * SIM_SECOND);
+    for (unsigned i = 0; i < truth->flow_count; i++) {
+        struct truth_flow *flow = &truth->flows[i];
+        snprintf(flow->id, sizeof flow->id, "flow-%u", i);
+        flow_make(prng, flow->script, &flow->signals_wanted, &flow->cancel_wanted);
+        unsigned more = flow->signals_wanted + (unsigned)prng_below(prng, 3);
+        flow->signals_wanted = more < TRUTH_SIGNALS_MAX ? more : TRUTH_SIGNALS_MAX;
+        flow->has_again = strchr(flow->script, 'n') != NULL;
+        flow->client = (unsigned)prng_below(prng, truth->client_count);
+        flow->start_at = prng_range(prng, 0, span);
+        snprintf(flow->at, sizeof flow->at, "not started");
+    }
+}
+
+static unsigned add(struct truth *truth, struct nemesis *nemesis, const char *name, io_start_fn *start,
+                    unsigned weight) {
+    unsigned node = world_add_node(truth->world, &(struct world_node){.name = name, .start = start, .arg = truth});
+    nemesis_add(nemesis, node, weight);
+    world_start(truth->world, node, 0);
+    return node;
+}
+
+static void *begin(struct world *world, struct nemesis *nemesis) {
+    static const char *const workers[] = {"worker-1", "worker-2"}, *const clients[] = {"client-1", "client-2"};
+    struct prng *prng = world_prng(world, PRNG_WORKLOAD);
+    struct truth *truth = world_alloc(sizeof *truth);
+    truth->world = world;
+    truth->worker_count = (unsigned)prng_range(prng, 1, 2);
+    truth->client_count = (unsigned)prng_range(prng, 1, 2);
+    make_flows(truth);
+    truth->server = add(truth, nemesis, "server", server_node_start, 6);
+    for (unsigned i = 0; i < truth->worker_count; i++)
+        truth->workers[i] = add(truth, nemesis, workers[i], worker_start, 2);
+    for (unsigned i = 0; i < truth->client_count; i++)
+        truth->clients[i] = add(truth, nemesis, clients[i], client_start, 1);
+    return truth;
+}
+
+static bool finished(void *arg) {
+    struct truth *truth = arg;
+    return (truth->calm ? truth->judged_count : truth->closed_count) == truth->flow_count;
+}
+
+static void calmed(void *arg) { ((struct truth *)arg)->calm = true; }
+
+static void explain(void *arg) {
+    struct truth *truth = arg;
+    fprintf(stderr, "%u of %u workflows have ended, %u were judged; the others:\n", truth->closed_count,
+            truth->flow_count, truth->judged_count);
+    unsigned shown = 0;
+    for (unsigned i = 0; i < truth->flow_count && shown < 10; i++) {
+        const struct truth_flow *flow = &truth->flows[i];
+        if (flow->judged) continue;
+        shown++;
+        fprintf(stderr, "  %s run %s script %s: %s, %u of %u signals\n", flow->id, flow->run_id, flow->script, flow->at,
+                flow->signal_next, flow->signals_wanted);
+    }
+}
+
+static void check(void *arg) {
+    struct truth *truth = arg;
+    world_note(truth->world, 1, &truth->starts, sizeof truth->starts);
+}
+
+/* Clients and workers end first, then the server. */
+static bool ended(void *arg) {
+    struct truth *truth = arg;
+    bool all = true;
+    for (unsigned i = 0; i < truth->client_count; i++)
+        all &= workload_end_node(truth->world, truth->clients[i], &truth->told[i]);
+    for (unsigned i = 0; i < truth->worker_count; i++)
+        all &= workload_end_node(truth->world, truth->workers[i], &truth->told[4 + i]);
+    return all && workload_end_node(truth->world, truth->server, &truth->told[8]);
+}
+
+static void report(void *arg) {
+    const struct truth *truth = arg;
+    fprintf(stderr, "%u workflows: %llu starts, %llu signals, %llu cancels, %llu queries, %llu workflow tasks, "
+            "%llu activities, %llu heartbeats, %llu duplicates, %llu dropped tasks, %llu histories; server started %u "
+            "times\n", truth->flow_count, (unsigned long long)truth->starts, (unsigned long long)truth->signals,
+            (unsigned long long)truth->cancels, (unsigned long long)truth->queries, (unsigned long long)truth->tasks,
+            (unsigned long long)truth->activities, (unsigned long long)truth->heartbeats,
+            (unsigned long long)truth->duplicates, (unsigned long long)truth->dropped,
+            (unsigned long long)truth->histories, world_incarnation(truth->world, truth->server));
+}
+
+static void destroy(void *arg) { truth_free(arg); }
+
+const struct workload norn_workload = {
+    .name = "norn", .text = "the whole server, with workers and clients over gRPC", .begin = begin,
+    .finished = finished, .calmed = calmed, .explain = explain, .check = check, .ended = ended, .report = report,
+    .destroy = destroy,
+};

@@ -1,0 +1,55 @@
+/* truth: what the clients of a run know for certain, kept outside of every node, and what the judge compares histories
+ * with. A lost answer is 'maybe', and stays so until it is known. */
+#ifndef NORN_SIM_TRUTH_H
+#define NORN_SIM_TRUTH_H
+
+#include "flow.h"
+#include "world.h"
+
+enum known { KNOWN_NOT, KNOWN_MAYBE, KNOWN_YES };
+enum { TRUTH_SIGNALS_MAX = 8, TRUTH_FLOWS_MAX = 256, TRUTH_RUNS_MAX = 4 };
+
+struct truth_run {
+    char run_id[FLOW_RUN_MAX];
+    struct flow_event *events;           /* the whole history, fetched after the faults */
+    size_t count, cap;
+    bool whole;
+};
+
+struct truth_flow {
+    char id[24], script[FLOW_TEXT_MAX], run_id[FLOW_RUN_MAX];
+    unsigned client;                     /* who starts it */
+    int64_t start_at;
+    unsigned signals_wanted, signal_next;
+    bool cancel_wanted, has_again, closed, judged;
+    enum known started, cancelled, signals[TRUTH_SIGNALS_MAX];
+    struct truth_run runs[TRUTH_RUNS_MAX];
+    unsigned run_count;
+    char at[24];                         /* what its client does now, for reports */
+};
+
+struct truth {
+    struct world *world;
+    struct truth_flow flows[TRUTH_FLOWS_MAX];
+    unsigned flow_count, closed_count, judged_count;
+    unsigned server, clients[4], client_count, workers[4], worker_count;
+    bool calm;                           /* clients fetch histories now */
+    uint64_t starts, signals, cancels, queries, tasks, activities, heartbeats, histories, duplicates, dropped;
+    unsigned told[16];
+};
+
+void truth_run_add(struct truth_run *run, const struct flow_event *event);
+void truth_free(struct truth *truth);
+/* world_fail when the histories do not fit what clients know, or are wrong in themselves. */
+void judge_flow(struct truth *truth, struct truth_flow *flow);
+
+/* Entries of the nodes; arg is the truth. */
+void worker_start(struct io *io, void *truth);
+void client_start(struct io *io, void *truth);
+void server_node_start(struct io *io, void *truth);
+
+enum { GRPC_PORT = 7233 };
+#define SIM_NAMESPACE "default"
+#define SIM_QUEUE "sim"
+
+#endif

@@ -1,0 +1,508 @@
+/* worker: polls as an SDK does, runs flows from their histories, keeps sticky caches and loses them, and misbehaves as
+ * workers do: it drops tasks, answers late or twice, fails a task, forgets a cache, dies. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "agent.h"
+#include "base/mem.h"
+
+enum { CACHED_MAX = 32, POLLERS_MAX = 4 };
+
+struct cached {                          /* the history of a run, as this worker saw it */
+    struct list link;                    /* newest first */
+    char run_id[FLOW_RUN_MAX];
+    struct flow_event *events;
+    size_t count, cap;
+    bool in_use;                         /* by a task that waits for pages */
+};
+
+struct worker {
+    struct agent agent;
+    struct list cache;
+    unsigned cached_count;
+    char sticky[32], identity[32];
+};
+
+struct task {                            /* one workflow task, from its poll to its answer */
+    struct worker *worker;
+    struct arena *arena;
+    const WS(PollWorkflowTaskQueueResponse) *poll;
+    struct cached *cached;
+};
+
+static struct truth *truth_of(struct worker *worker) { return worker->agent.truth; }
+
+/* ---- the cache ---- */
+
+static void cached_free(struct worker *worker, struct cached *cached) {
+    list_remove(&cached->link);
+    mem_free(cached->events);
+    mem_free(cached);
+    worker->cached_count--;
+}
+
+static struct cached *cached_find(struct worker *worker, const char *run_id) {
+    LIST_EACH(it, &worker->cache) {
+        struct cached *cached = LIST_ENTRY(it, struct cached, link);
+        if (strcmp(cached->run_id, run_id) == 0) return cached;
+    }
+    return NULL;
+}
+
+static struct cached *cached_get(struct worker *worker, const char *run_id) {
+    struct cached *cached = cached_find(worker, run_id);
+    if (cached) return cached;
+    if (worker->cached_count >= CACHED_MAX)
+        for (struct list *it = worker->cache.prev; it != &worker->cache; it = it->prev) {
+            struct cached *oldest = LIST_ENTRY(it, struct cached, link);
+            if (oldest->in_use) continue;
+            cached_free(worker, oldest);
+            break;
+        }
+    cached = MEM_NEW(struct cached);
+    snprintf(cached->run_id, sizeof cached->run_id, "%s", run_id);
+    list_push_front(&worker->cache, &cached->link);
+    worker->cached_count++;
+    return cached;
+}
+
+/* Adds events that follow what is there; those that were only virtual before are replaced. False on a gap. */
+static bool cached_add(struct cached *cached, const PB(History__V1__History) *history) {
+    for (size_t i = 0; history && i < history->n_events; i++) {
+        struct flow_event event;
+        flow_event_of(history->events[i], &event);
+        if (event.id < 1 || (size_t)event.id > cached->count + 1) return false;
+        cached->count = (size_t)event.id - 1;
+        if (cached->count == cached->cap) {
+            cached->cap = cached->cap ? cached->cap * 2 : 32;
+            cached->events = mem_realloc(cached->events, cached->cap * sizeof *cached->events);
+        }
+        cached->events[cached->count++] = event;
+    }
+    return true;
+}
+
+/* ---- getting the history of a task whole ---- */
+
+static bool read_page(struct task *task, struct buf *token) {
+    struct agent *agent = &task->worker->agent;
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(GetWorkflowExecutionHistoryResponse) *response;
+    WS(GetWorkflowExecutionHistoryRequest) *request = AGENT_NEW(&arena, get_workflow_execution_history_request);
+    request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+    request->execution = task->poll->workflow_execution;
+    request->next_page_token = pb_binary(buf_bytes(token));
+    bool good = agent_call(agent, "GetWorkflowExecutionHistory", request,
+                           AGENT_TYPE(get_workflow_execution_history_response), 10 * SIM_SECOND, &result, &response) &&
+                cached_add(task->cached, response->history);
+    buf_clear(token);
+    if (good) buf_append(token, response->next_page_token.data, response->next_page_token.len);
+    grpc_result_free(&result);
+    arena_free(&arena);
+    return good;
+}
+
+/* The rest of the pages; with no token, the whole history from its start. */
+static bool read_pages(struct task *task, ProtobufCBinaryData first) {
+    struct buf token = {0};
+    if (first.len)
+        buf_append(&token, first.data, first.len);
+    else
+        task->cached->count = 0;
+    bool good = true;
+    do good = read_page(task, &token);
+    while (good && token.len);
+    buf_free(&token);
+    return good;
+}
+
+static bool complete_history(struct task *task) {
+    const WS(PollWorkflowTaskQueueResponse) *poll = task->poll;
+    const PB(History__V1__History) *history = poll->history;
+    bool whole = history && history->n_events && history->events[0]->event_id == 1;
+    if (whole) task->cached->count = 0;
+    bool fits = history && cached_add(task->cached, history) && task->cached->count;
+    if (fits && poll->next_page_token.len) fits = read_pages(task, poll->next_page_token);
+    if (!fits) {
+        ProtobufCBinaryData none = {0};
+        fits = read_pages(task, none);
+    }
+    if (fits && poll->started_event_id && task->cached->count > (size_t)poll->started_event_id)
+        task->cached->count = (size_t)poll->started_event_id;
+    return fits && (!poll->started_event_id || task->cached->count == (size_t)poll->started_event_id);
+}
+
+/* ---- answers ---- */
+
+static PB(Command__V1__Command) *item_command(struct arena *arena, const struct flow_item *item, unsigned index) {
+    PB(Command__V1__Command) *command = PB_NEW(arena, temporal__api__command__v1__command);
+    char *id = arena_printf(arena, "%u", index);
+    if (item->kind == FLOW_TIMER) {
+        command->command_type = FLOW_COMMAND(START_TIMER);
+        command->attributes_case =
+            TEMPORAL__API__COMMAND__V1__COMMAND__ATTRIBUTES_START_TIMER_COMMAND_ATTRIBUTES;
+        PB(Command__V1__StartTimerCommandAttributes) *a =
+            PB_NEW(arena, temporal__api__command__v1__start_timer_command_attributes);
+        a->timer_id = id;
+        a->start_to_fire_timeout = agent_duration(arena, item->arg * SIM_MS);
+        command->start_timer_command_attributes = a;
+    } else if (item->kind == FLOW_MARKER) {
+        command->command_type = FLOW_COMMAND(RECORD_MARKER);
+        command->attributes_case =
+            TEMPORAL__API__COMMAND__V1__COMMAND__ATTRIBUTES_RECORD_MARKER_COMMAND_ATTRIBUTES;
+        PB(Command__V1__RecordMarkerCommandAttributes) *a =
+            PB_NEW(arena, temporal__api__command__v1__record_marker_command_attributes);
+        a->marker_name = id;
+        command->record_marker_command_attributes = a;
+    } else {
+        command->command_type = FLOW_COMMAND(SCHEDULE_ACTIVITY_TASK);
+        command->attributes_case =
+            TEMPORAL__API__COMMAND__V1__COMMAND__ATTRIBUTES_SCHEDULE_ACTIVITY_TASK_COMMAND_ATTRIBUTES;
+        PB(Command__V1__ScheduleActivityTaskCommandAttributes) *a =
+            PB_NEW(arena, temporal__api__command__v1__schedule_activity_task_command_attributes);
+        a->activity_id = id;
+        a->activity_type = PB_NEW(arena, temporal__api__common__v1__activity_type);
+        a->activity_type->name = agent_text(arena, "item");
+        a->task_queue = agent_queue(arena, SIM_QUEUE, false);
+        a->input = agent_payload(arena, "%c%u", item->kind == FLOW_HEARTBEATS ? 'h' : 'a', item->arg);
+        a->start_to_close_timeout = agent_duration(arena, 10 * SIM_SECOND);
+        if (item->kind == FLOW_HEARTBEATS) a->heartbeat_timeout = agent_duration(arena, 4 * SIM_SECOND);
+        a->retry_policy = PB_NEW(arena, temporal__api__common__v1__retry_policy);
+        a->retry_policy->initial_interval = agent_duration(arena, 100 * SIM_MS);
+        a->retry_policy->backoff_coefficient = 2;
+        a->retry_policy->maximum_interval = agent_duration(arena, 5 * SIM_SECOND);
+        command->schedule_activity_task_command_attributes = a;
+    }
+    return command;
+}
+
+static PB(Command__V1__Command) *end_command(struct arena *arena, const struct flow_state *state,
+                                             enum flow_command what) {
+    PB(Command__V1__Command) *command = PB_NEW(arena, temporal__api__command__v1__command);
+    if (what == FLOW_COMPLETE) {
+        command->command_type = FLOW_COMMAND(COMPLETE_WORKFLOW_EXECUTION);
+        command->attributes_case =
+            TEMPORAL__API__COMMAND__V1__COMMAND__ATTRIBUTES_COMPLETE_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES;
+        PB(Command__V1__CompleteWorkflowExecutionCommandAttributes) *a =
+            PB_NEW(arena, temporal__api__command__v1__complete_workflow_execution_command_attributes);
+        a->result = agent_payload(arena, "%lld.%lld", (long long)state->signals, (long long)state->sum);
+        command->complete_workflow_execution_command_attributes = a;
+    } else if (what == FLOW_CONTINUE) {
+        command->command_type = FLOW_COMMAND(CONTINUE_AS_NEW_WORKFLOW_EXECUTION);
+        command->attributes_case =
+            TEMPORAL__API__COMMAND__V1__COMMAND__ATTRIBUTES_CONTINUE_AS_NEW_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES;
+        PB(Command__V1__ContinueAsNewWorkflowExecutionCommandAttributes) *a =
+            PB_NEW(arena, temporal__api__command__v1__continue_as_new_workflow_execution_command_attributes);
+        a->input = agent_payload(arena, "%s", state->script.rest);
+        command->continue_as_new_workflow_execution_command_attributes = a;
+    } else {
+        command->command_type = FLOW_COMMAND(CANCEL_WORKFLOW_EXECUTION);
+        command->attributes_case =
+            TEMPORAL__API__COMMAND__V1__COMMAND__ATTRIBUTES_CANCEL_WORKFLOW_EXECUTION_COMMAND_ATTRIBUTES;
+        command->cancel_workflow_execution_command_attributes =
+            PB_NEW(arena, temporal__api__command__v1__cancel_workflow_execution_command_attributes);
+    }
+    return command;
+}
+
+static void fill_commands(struct task *task, WS(RespondWorkflowTaskCompletedRequest) *request) {
+    struct flow_state state;
+    struct flow_step steps[FLOW_ITEMS_MAX + 1];
+    flow_fold(task->cached->events, task->cached->count, &state);
+    struct truth *truth = truth_of(task->worker);
+    if (!state.started || state.closed)
+        world_fail(truth->world, WORLD_INCORRECT, "run %s: a workflow task for a history %s", task->cached->run_id,
+                   state.closed ? "that has closed" : "without its start");
+    unsigned count = flow_decide(&state, steps);
+    request->commands = arena_alloc(task->arena, (count + 1) * sizeof *request->commands);
+    for (unsigned i = 0; i < count; i++)
+        request->commands[request->n_commands++] =
+            steps[i].command == FLOW_DO_ITEM
+                ? item_command(task->arena, &state.script.items[steps[i].item], steps[i].item)
+                : end_command(task->arena, &state, steps[i].command);
+}
+
+static Payloads *query_answer(struct task *task) {
+    struct flow_state state;
+    flow_fold(task->cached->events, task->cached->count, &state);
+    return agent_payload(task->arena, "%lld", (long long)state.signals);
+}
+
+typedef WS(RespondWorkflowTaskCompletedRequest__QueryResultsEntry) QueryResultsEntry;
+
+static void fill_queries(struct task *task, WS(RespondWorkflowTaskCompletedRequest) *request) {
+    const WS(PollWorkflowTaskQueueResponse) *poll = task->poll;
+    request->query_results = arena_alloc(task->arena, (poll->n_queries + 1) * sizeof *request->query_results);
+    for (size_t i = 0; i < poll->n_queries; i++) {
+        QueryResultsEntry *entry = AGENT_NEW(task->arena, respond_workflow_task_completed_request__query_results_entry);
+        entry->key = poll->queries[i]->key;
+        entry->value = PB_NEW(task->arena, temporal__api__query__v1__workflow_query_result);
+        entry->value->result_type = TEMPORAL__API__ENUMS__V1__QUERY_RESULT_TYPE__QUERY_RESULT_TYPE_ANSWERED;
+        entry->value->answer = query_answer(task);
+        request->query_results[request->n_query_results++] = entry;
+    }
+}
+
+static void fill_sticky(struct task *task, WS(RespondWorkflowTaskCompletedRequest) *request) {
+    request->sticky_attributes = PB_NEW(task->arena, temporal__api__taskqueue__v1__sticky_execution_attributes);
+    request->sticky_attributes->worker_task_queue = agent_queue(task->arena, task->worker->sticky, true);
+    request->sticky_attributes->schedule_to_start_timeout = agent_duration(task->arena, 5 * SIM_SECOND);
+}
+
+static void handle(struct worker *worker, const WS(PollWorkflowTaskQueueResponse) *poll, unsigned depth);
+
+/* Sends the completion; another task may come with the answer. */
+static void complete(struct task *task, WS(RespondWorkflowTaskCompletedRequest) *request, unsigned depth) {
+    struct agent *agent = &task->worker->agent;
+    struct grpc_result result;
+    WS(RespondWorkflowTaskCompletedResponse) *response;
+    bool good = agent_call(agent, "RespondWorkflowTaskCompleted", request,
+                           AGENT_TYPE(respond_workflow_task_completed_response), 10 * SIM_SECOND, &result, &response);
+    agent->truth->tasks += good;
+    task->cached->in_use = false;
+    if (!good) cached_free(task->worker, task->cached);   /* what the server has is not known */
+    if (agent_mischief(agent, 30)) {
+        struct grpc_result again;
+        WS(RespondWorkflowTaskCompletedResponse) *ignored;
+        if (agent_call(agent, "RespondWorkflowTaskCompleted", request,
+                       AGENT_TYPE(respond_workflow_task_completed_response), 10 * SIM_SECOND, &again, &ignored) && good)
+            world_fail(agent->truth->world, WORLD_INCORRECT, "a workflow task was completed twice");
+        grpc_result_free(&again);
+        agent->truth->duplicates++;
+    }
+    if (good && response->workflow_task && response->workflow_task->task_token.len && depth < 8)
+        handle(task->worker, response->workflow_task, depth + 1);
+    grpc_result_free(&result);
+}
+
+static void fail_task(struct task *task) {
+    struct grpc_result result;
+    WS(RespondWorkflowTaskFailedResponse) *response;
+    WS(RespondWorkflowTaskFailedRequest) *request = AGENT_NEW(task->arena, respond_workflow_task_failed_request);
+    request->task_token = task->poll->task_token;
+    request->namespace_ = agent_text(task->arena, SIM_NAMESPACE);
+    request->identity = task->worker->identity;
+    request->cause =
+        TEMPORAL__API__ENUMS__V1__WORKFLOW_TASK_FAILED_CAUSE__WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE;
+    request->failure = PB_NEW(task->arena, temporal__api__failure__v1__failure);
+    request->failure->message = agent_text(task->arena, "told to fail");
+    agent_call(&task->worker->agent, "RespondWorkflowTaskFailed", request,
+               AGENT_TYPE(respond_workflow_task_failed_response), 10 * SIM_SECOND, &result, &response);
+    grpc_result_free(&result);
+}
+
+static void answer_query(struct task *task) {
+    struct grpc_result result;
+    WS(RespondQueryTaskCompletedResponse) *response;
+    WS(RespondQueryTaskCompletedRequest) *request = AGENT_NEW(task->arena, respond_query_task_completed_request);
+    request->task_token = task->poll->task_token;
+    request->namespace_ = agent_text(task->arena, SIM_NAMESPACE);
+    request->completed_type = TEMPORAL__API__ENUMS__V1__QUERY_RESULT_TYPE__QUERY_RESULT_TYPE_ANSWERED;
+    request->query_result = query_answer(task);
+    agent_call(&task->worker->agent, "RespondQueryTaskCompleted", request,
+               AGENT_TYPE(respond_query_task_completed_response), 10 * SIM_SECOND, &result, &response);
+    grpc_result_free(&result);
+    task->cached->in_use = false;
+}
+
+static void answer_task(struct task *task, unsigned depth) {
+    WS(RespondWorkflowTaskCompletedRequest) *request = AGENT_NEW(task->arena, respond_workflow_task_completed_request);
+    request->task_token = task->poll->task_token;
+    request->namespace_ = agent_text(task->arena, SIM_NAMESPACE);
+    request->identity = task->worker->identity;
+    request->return_new_workflow_task = true;
+    fill_commands(task, request);
+    fill_queries(task, request);
+    if (!agent_mischief(&task->worker->agent, 100)) fill_sticky(task, request);
+    complete(task, request, depth);
+}
+
+static void handle(struct worker *worker, const WS(PollWorkflowTaskQueueResponse) *poll, unsigned depth) {
+    struct agent *agent = &worker->agent;
+    struct arena arena = {0};
+    if (!poll->workflow_execution || !poll->workflow_execution->run_id[0]) return;
+    if (agent_mischief(agent, 20)) {
+        agent->truth->dropped++;
+        return;                                          /* it times out */
+    }
+    struct task task = {worker, &arena, poll, cached_get(worker, poll->workflow_execution->run_id)};
+    if (task.cached->in_use) return;                     /* another fiber is at it: an old task of the same run */
+    task.cached->in_use = true;
+    if (!complete_history(&task)) {
+        task.cached->in_use = false;
+        cached_free(worker, task.cached);
+    } else if (poll->query) {
+        answer_query(&task);
+    } else if (agent_mischief(agent, 20)) {
+        task.cached->in_use = false;
+        fail_task(&task);
+    } else {
+        if (agent_mischief(agent, 10)) agent_sleep(agent, 12 * SIM_SECOND);
+        answer_task(&task, depth);
+    }
+    arena_free(&arena);
+}
+
+static void forget_some(struct worker *worker) {
+    if (!agent_mischief(&worker->agent, 30)) return;
+    LIST_EACH(it, &worker->cache) {
+        struct cached *cached = LIST_ENTRY(it, struct cached, link);
+        if (!cached->in_use) cached_free(worker, cached);
+    }
+}
+
+static void poll_workflows(struct worker *worker, const char *queue, bool sticky) {
+    struct agent *agent = &worker->agent;
+    while (!agent->ending) {
+        struct arena arena = {0};
+        struct grpc_result result;
+        WS(PollWorkflowTaskQueueRequest) *request = AGENT_NEW(&arena, poll_workflow_task_queue_request);
+        WS(PollWorkflowTaskQueueResponse) *response;
+        request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+        request->task_queue = agent_queue(&arena, queue, sticky);
+        request->identity = worker->identity;
+        int64_t timeout = (5 + agent_dice(agent, 60)) * SIM_SECOND;
+        bool good = agent_call(agent, "PollWorkflowTaskQueue", request, AGENT_TYPE(poll_workflow_task_queue_response),
+                               timeout, &result, &response);
+        if (good && response->task_token.len) handle(worker, response, 0);
+        grpc_result_free(&result);
+        arena_free(&arena);
+        forget_some(worker);
+        if (!good) agent_sleep(agent, 200 * SIM_MS);
+    }
+    agent_fiber_ends(agent);
+}
+
+static void poll_normal(void *arg) { poll_workflows(arg, SIM_QUEUE, false); }
+static void poll_sticky(void *arg) { poll_workflows(arg, ((struct worker *)arg)->sticky, true); }
+
+/* ---- activities ---- */
+
+typedef WS(PollActivityTaskQueueResponse) ActivityTask;
+
+static bool heartbeat(struct worker *worker, const ActivityTask *task, unsigned count) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(RecordActivityTaskHeartbeatRequest) *request = AGENT_NEW(&arena, record_activity_task_heartbeat_request);
+    WS(RecordActivityTaskHeartbeatResponse) *response;
+    request->task_token = task->task_token;
+    request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+    request->details = agent_payload(&arena, "%u", count);
+    bool good = agent_call(&worker->agent, "RecordActivityTaskHeartbeat", request,
+                           AGENT_TYPE(record_activity_task_heartbeat_response), 3 * SIM_SECOND, &result, &response);
+    truth_of(worker)->heartbeats += good;
+    bool gone = result.status.code == STATUS_NOT_FOUND;
+    grpc_result_free(&result);
+    arena_free(&arena);
+    return !gone;
+}
+
+static void activity_fails(struct worker *worker, const ActivityTask *task) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(RespondActivityTaskFailedRequest) *request = AGENT_NEW(&arena, respond_activity_task_failed_request);
+    WS(RespondActivityTaskFailedResponse) *response;
+    request->task_token = task->task_token;
+    request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+    request->identity = worker->identity;
+    request->failure = PB_NEW(&arena, temporal__api__failure__v1__failure);
+    request->failure->message = agent_text(&arena, "as the script says");
+    request->failure->failure_info_case = FAILURE_INFO(APPLICATION);
+    request->failure->application_failure_info = PB_NEW(&arena, temporal__api__failure__v1__application_failure_info);
+    request->failure->application_failure_info->type = agent_text(&arena, "Scripted");
+    agent_call(&worker->agent, "RespondActivityTaskFailed", request, AGENT_TYPE(respond_activity_task_failed_response),
+               10 * SIM_SECOND, &result, &response);
+    grpc_result_free(&result);
+    arena_free(&arena);
+}
+
+/* True when the server took it. */
+static bool activity_completes(struct worker *worker, const ActivityTask *task) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(RespondActivityTaskCompletedRequest) *request = AGENT_NEW(&arena, respond_activity_task_completed_request);
+    WS(RespondActivityTaskCompletedResponse) *response;
+    request->task_token = task->task_token;
+    request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+    request->identity = worker->identity;
+    request->result = agent_payload(&arena, "%s.%d", task->activity_id, task->attempt);
+    bool good = agent_call(&worker->agent, "RespondActivityTaskCompleted", request,
+                           AGENT_TYPE(respond_activity_task_completed_response), 10 * SIM_SECOND, &result, &response);
+    grpc_result_free(&result);
+    arena_free(&arena);
+    return good;
+}
+
+static void run_activity(struct worker *worker, const ActivityTask *task) {
+    struct agent *agent = &worker->agent;
+    struct truth *truth = agent->truth;
+    if (!task->input || !task->input->n_payloads || task->attempt < 1)
+        world_fail(truth->world, WORLD_INCORRECT, "an activity task without input or attempt");
+    const ProtobufCBinaryData *input = &task->input->payloads[0]->data;
+    unsigned arg = (unsigned)(input->len > 1 ? input->data[1] - '0' : 0);
+    if (agent_mischief(agent, 20)) {
+        truth->dropped++;
+        return;
+    }
+    if (input->data[0] == 'a' && (unsigned)task->attempt <= arg) {
+        activity_fails(worker, task);
+        return;
+    }
+    for (unsigned i = 0; input->data[0] == 'h' && i < arg; i++) {
+        if (!heartbeat(worker, task, i)) return;
+        agent_sleep(agent, agent_dice(agent, 2000) * SIM_MS);
+    }
+    if (agent_mischief(agent, 10)) agent_sleep(agent, 12 * SIM_SECOND);
+    bool first = activity_completes(worker, task);
+    truth->activities += first;
+    if (!agent_mischief(agent, 50)) return;
+    truth->duplicates++;
+    if (activity_completes(worker, task) && first)
+        world_fail(truth->world, WORLD_INCORRECT, "an activity was completed twice");
+}
+
+static void poll_activities(void *arg) {
+    struct worker *worker = arg;
+    struct agent *agent = &worker->agent;
+    while (!agent->ending) {
+        struct arena arena = {0};
+        struct grpc_result result;
+        WS(PollActivityTaskQueueRequest) *request = AGENT_NEW(&arena, poll_activity_task_queue_request);
+        ActivityTask *response;
+        request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+        request->task_queue = agent_queue(&arena, SIM_QUEUE, false);
+        request->identity = worker->identity;
+        int64_t timeout = (5 + agent_dice(agent, 60)) * SIM_SECOND;
+        bool good = agent_call(agent, "PollActivityTaskQueue", request, AGENT_TYPE(poll_activity_task_queue_response),
+                               timeout, &result, &response);
+        if (good && response->task_token.len) run_activity(worker, response);
+        grpc_result_free(&result);
+        arena_free(&arena);
+        if (!good) agent_sleep(agent, 200 * SIM_MS);
+    }
+    agent_fiber_ends(agent);
+}
+
+/* ---- the process ---- */
+
+static void worker_ended(struct agent *agent) {
+    struct worker *worker = CONTAINER_OF(agent, struct worker, agent);
+    while (!list_empty(&worker->cache)) cached_free(worker, LIST_ENTRY(worker->cache.next, struct cached, link));
+    mem_free(worker);
+}
+
+void worker_start(struct io *io, void *arg) {
+    struct worker *worker = MEM_NEW(struct worker);
+    list_init(&worker->cache);
+    agent_begin(&worker->agent, io, arg);
+    worker->agent.ended = worker_ended;
+    unsigned long long life = (unsigned long long)io_pid(io);
+    snprintf(worker->sticky, sizeof worker->sticky, "sticky-%u-%llu", world_node_of(io), life);
+    snprintf(worker->identity, sizeof worker->identity, "worker-%u-%llu", world_node_of(io), life);
+    unsigned normal = 1 + agent_dice(&worker->agent, POLLERS_MAX), sticky = 1 + agent_dice(&worker->agent, POLLERS_MAX);
+    unsigned activities = 1 + agent_dice(&worker->agent, POLLERS_MAX);
+    for (unsigned i = 0; i < normal; i++) agent_fiber(&worker->agent, "poll", poll_normal, worker);
+    for (unsigned i = 0; i < sticky; i++) agent_fiber(&worker->agent, "poll sticky", poll_sticky, worker);
+    for (unsigned i = 0; i < activities; i++) agent_fiber(&worker->agent, "poll activities", poll_activities, worker);
+}
