@@ -23,6 +23,7 @@ static void closed(struct txn *txn) {
     exec->info->delete_at = exec->info->close_time + retention;
     exec_touch(exec, STATE_INFO);
     engine->stats.workflows_closed++;
+    engine->stats.open--;
 }
 
 static void add_closing(struct txn *txn, HistoryEvent *event, const Command *command) {

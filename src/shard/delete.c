@@ -24,6 +24,7 @@ uint64_t delete_execution(struct engine *engine, struct exec *exec) {
         .version = ++exec->version,
     };
     memcpy(record.namespace_id, exec->start->namespace_id.data, NAMESPACE_ID_LEN);
+    if (exec_open(exec)) engine->stats.open--;     /* a successor that never was */
     exec->deleted = true;
     exec->commit = store_append(engine->store, &record);
     history_free(&exec->history);

@@ -89,6 +89,7 @@ void directory_drop(struct engine *engine, struct exec *exec) {
         mem_free(exec->id);
     }
     engine->stats.resident--;
+    if (!exec->deleted && exec_open(exec)) engine->stats.open--;
     engine->stats.resident_bytes -= exec->memory;
     exec_free(exec);
 }

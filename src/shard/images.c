@@ -30,6 +30,7 @@ static struct store_visibility visibility_of(const struct exec *exec, struct row
     const StateInfo *info = exec->info;
     bool closed = !exec_open(exec);
     if (exec->search_attributes) attributes_json(exec->search_attributes, &row->json);
+    else buf_append_str(&row->json, "{}");
     return (struct store_visibility){
         .workflow_type = bytes_str(start->workflow_type),
         .task_queue = bytes_str(start->task_queue),

@@ -184,7 +184,7 @@ static int read_rows(sqlite3_stmt *s, const struct store_list *list, struct aren
 
 enum database_result database_list(struct database *db, const struct store_list *list, struct arena *arena,
                                    struct store_rows *out, const char **error) {
-    enum { OWN = 4 };
+    enum { OWN = 3 };        /* a bare ? of the filter takes the number after the highest before it */
     CHECK(list->limit > 0);
     if (list->after.len && list->after.len != PAGE_TOKEN_LEN) {
         *error = "invalid page token";
@@ -195,13 +195,13 @@ enum database_result database_list(struct database *db, const struct store_list 
         "SELECT execution,run_id,workflow_id,workflow_type,task_queue,parent_workflow_id,root_workflow_id,status,"
         "start_time,execution_time,close_time,history_length,history_size,state_transitions,memo,search_attributes,"
         "search_attributes_json,sort_key FROM visibility_records WHERE namespace_id = ?1 AND"
-        " (sort_key, execution) < (?2, ?3) AND (%s) ORDER BY sort_key DESC, execution DESC LIMIT ?4", where);
+        " (sort_key, execution) < (?2, ?3) AND (%s) ORDER BY sort_key DESC, execution DESC LIMIT %llu",
+        where, (unsigned long long)list->limit + 1);
     sqlite3_stmt *s = prepare(db, list, text, OWN);
     if (!s) return database_failed(db, arena, error);
     bool first = list->after.len == 0;
     sqlite3_bind_int64(s, 2, first ? INT64_MAX : (int64_t)load_u64(list->after.data));
     sqlite3_bind_int64(s, 3, first ? INT64_MAX : (int64_t)load_u64(list->after.data + 8));
-    sqlite3_bind_int64(s, 4, (sqlite3_int64)list->limit + 1);
     int code = read_rows(s, list, arena, out);
     enum database_result result = code == SQLITE_DONE ? DATABASE_OK : database_failed(db, arena, error);
     sqlite3_finalize(s);
