@@ -310,9 +310,11 @@ pub fn build(b: *std.Build) void {
         stripped.root_module.strip = true;
         release_step.dependOn(&b.addInstallArtifact(stripped, .{}).step);
 
-        const run = runInstalled(b, "norn");
-        run.addArg("server");
-        if (b.args) |args| run.addArgs(args);
+        const args = b.args orelse &.{};
+        const demo = contains(args, "--demo") or contains(args, "--demo-once");
+        const run = if (demo) runDemo(b) else runInstalled(b, "norn");
+        if (!demo) run.addArg("server");
+        run.addArgs(args);
         run_step.dependOn(&run.step);
     } else run_step.dependOn(&b.addFail("src/main.c does not exist yet").step);
 
@@ -685,6 +687,15 @@ fn fuzzers(n: *Builder, step: *std.Build.Step, seconds: u32) void {
 
 fn runInstalled(b: *std.Build, name: []const u8) *std.Build.Step.Run {
     const run = b.addSystemCommand(&.{b.getInstallPath(.bin, name)});
+    run.setEnvironmentVariable("NORN_PYTHON", python(b));
+    run.step.dependOn(b.getInstallStep());
+    run.stdio = .inherit;
+    return run;
+}
+
+/// A server, and the sample order workflow on it.
+fn runDemo(b: *std.Build) *std.Build.Step.Run {
+    const run = b.addSystemCommand(&.{ "bash", b.pathFromRoot("tools/demo.sh"), b.getInstallPath(.bin, "norn") });
     run.setEnvironmentVariable("NORN_PYTHON", python(b));
     run.step.dependOn(b.getInstallStep());
     run.stdio = .inherit;

@@ -6,24 +6,35 @@
 #include "cli/session.h"
 #include "cli/table.h"
 
-/* {"a":"x","b":{"c":1}} as a=x b={"c":1}; the attributes that say little are left out unless --detailed. */
+/* Attributes that say little to people; --detailed shows them. */
+static bool is_dull(struct bytes name, struct bytes value) {
+    static const char *const names[] = {
+        "workflowTaskCompletedEventId", "scheduledEventId", "startedEventId", "identity", "requestId", "attempt", "header",
+        "originalExecutionRunId", "firstExecutionRunId", "workflowId", "sdkMetadata", "meteringMetadata", "workerVersion",
+        "historySizeBytes", "binaryChecksum", "useWorkflowBuildId", "retryPolicy",
+    };
+    bool dull = bytes_equal(value, bytes_str("0s")) || bytes_equal(value, bytes_str("{}"));
+    for (unsigned i = 0; i < ARRAY_LEN(names) && !dull; i++) dull = bytes_equal(name, bytes_str(names[i]));
+    return dull;
+}
+
+/* A type or a task queue is just its name, a failure its message. */
+static struct bytes brief_value(const struct json *value) {
+    const struct json *text = json_member(value, "name") ? json_member(value, "name") : json_member(value, "message");
+    if (text && text->type == JSON_STRING) return text->text;
+    return value->type == JSON_STRING ? value->text : value->raw;
+}
+
+/* {"a":"x","b":{"c":1}} as a=x b={"c":1} */
 static const char *brief(struct cli *cli, const ProtobufCMessage *attributes) {
-    static const char *const dull[] = {"workflowTaskCompletedEventId", "scheduledEventId", "startedEventId", "identity",
-                                       "requestId", "originalExecutionRunId", "firstExecutionRunId", "sdkMetadata",
-                                       "meteringMetadata", "workerVersion", "header", "historySizeBytes", "attempt"};
     struct status ignored;
     struct buf out = {0};
     const char *text = show_message(cli, attributes);
     const struct json *object = json_parse(bytes_str(text), &cli->arena, &ignored);
     bool detailed = cli_has(cli, "detailed");
     for (const struct json *member = object ? object->first : NULL; member; member = member->next) {
-        bool skip = false;
-        for (unsigned i = 0; i < ARRAY_LEN(dull) && !detailed; i++) skip |= bytes_equal(member->key, bytes_str(dull[i]));
-        struct bytes value = member->type == JSON_STRING ? member->text : member->raw;
-        skip |= !detailed && bytes_equal(value, bytes_str("0s"));
-        if (skip) continue;
-        const struct json *name = detailed ? NULL : json_member(member, "name");
-        if (name) value = name->text;                         /* a type or a task queue is just its name */
+        struct bytes value = detailed ? member->raw : brief_value(member);
+        if (!detailed && is_dull(member->key, value)) continue;
         buf_printf(&out, "%s%.*s=%.*s", out.len ? " " : "", (int)member->key.len, (const char *)member->key.data,
                    (int)value.len, (const char *)value.data);
     }
