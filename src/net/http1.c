@@ -113,6 +113,12 @@ static int on_url(http_parser *parser, const char *at, size_t len) {
     return 0;
 }
 
+static int on_headers(http_parser *parser) {
+    if (parser->http_major == 1 && parser->http_minor <= 1) return 0;
+    refuse(parser->data, 505, "Only HTTP/1.0, HTTP/1.1 and HTTP/2 are spoken here.");
+    return 2;                            /* no body, and no more requests */
+}
+
 static int on_body(http_parser *parser, const char *at, size_t len) {
     struct http1 *http = parser->data;
     if (http->body.len + len > HTTP1_BODY_BYTES_MAX) {
@@ -128,6 +134,7 @@ static const http_parser_settings settings = {
     .on_url = on_url,
     .on_header_field = count_header,
     .on_header_value = count_header,
+    .on_headers_complete = on_headers,
     .on_body = on_body,
     .on_message_complete = on_whole,
 };
