@@ -206,7 +206,7 @@ static void run_parked(struct engine *engine, struct load *load) {
         struct parked *parked = LIST_ENTRY(it, struct parked, link);
         struct call *call = parked->call;
         call->on_cancel = NULL;
-        call->waiter = NULL;
+        call->waiter = parked->waiter;
         if (parked->again) parked->again(engine, call);
         else engine_start_task(engine, &parked->name, &parked->task, call);
         mem_free(parked);
@@ -271,6 +271,7 @@ static void parked_cancelled(struct call *call) {
 
 static void park(struct load *load, struct parked *parked) {
     list_push_back(&load->parked, &parked->link);
+    parked->waiter = parked->call->waiter;
     parked->call->waiter = parked;
     parked->call->on_cancel = parked_cancelled;
 }

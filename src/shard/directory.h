@@ -14,6 +14,7 @@ enum found { FOUND, FOUND_NONE, FOUND_LATER };
 struct parked {
     struct list link;
     struct call *call;
+    void *waiter;                      /* the call's, before: a poll's place in its queue */
     engine_call_fn *again;             /* a request; NULL: engine_start_task with the rest */
     struct queue_name name;            /* name.name.data is `text` */
     struct queue_task task;
