@@ -148,6 +148,7 @@ static void meta_written(struct embedded *store, struct writer_job *job) {
     struct checkpoint *checkpoint = &store->checkpoint;
     arena_free(&checkpoint->node_arena);
     store->meta = checkpoint->meta;
+    checkpoint->writes_meta = false;
     checkpoint->phase = CHECKPOINT_SYNC;
     checkpoint->sync_tries = 0;
     sync(store);
@@ -155,9 +156,12 @@ static void meta_written(struct embedded *store, struct writer_job *job) {
 
 static void write_meta(struct embedded *store) {
     struct checkpoint *checkpoint = &store->checkpoint;
+    checkpoint->phase = CHECKPOINT_META;
+    /* A deletion may have been given to a round instead of to us: what is applied must not pass it. */
+    if (store->round.running) return;
     CHECK(checkpoint->position <= store->journal.durable);
     CHECK(checkpoint->position >= store->meta.applied);
-    checkpoint->phase = CHECKPOINT_META;
+    checkpoint->writes_meta = true;
     checkpoint->meta = store->meta;
     checkpoint->meta.applied = checkpoint->position;
     checkpoint->meta.execution_max = store->execution_max;
@@ -165,6 +169,11 @@ static void write_meta(struct embedded *store) {
     struct writer_job *job = &checkpoint->job;
     *job = (struct writer_job){.puts = take_nodes(checkpoint), .meta = &checkpoint->meta, .done = meta_written};
     writer_run(store, job);
+}
+
+void checkpoint_round_ended(struct embedded *store) {
+    checkpoint_durable(store);
+    if (store->checkpoint.phase == CHECKPOINT_META && !store->checkpoint.writes_meta) write_meta(store);
 }
 
 /* ---- 1 and 2: images --------------------------------------------------------------------------------------------------------- */
@@ -225,6 +234,13 @@ static void write_batch(struct embedded *store, struct put_batch *batch) {
     writer_run(store, &batch->job);
 }
 
+/* Durable; and behind older rows of its loop, or a deletion here could be undone by a row there. (Newer rows wait for
+ * what is durable later, so they cannot overtake.) */
+static bool may_write(const struct embedded *store, const struct put_batch *batch) {
+    bool after_round = batch->after_round < store->round.number || !store->round.running;
+    return batch->sequence <= store->journal.durable && after_round;
+}
+
 /* On loop 0. Messages of one loop keep their order, so all its records before the batch are in the journal's count. */
 static void batch_came(struct io *io, struct io_msg *msg) {
     (void)io;
@@ -233,7 +249,8 @@ static void batch_came(struct io *io, struct io_msg *msg) {
     struct checkpoint *checkpoint = &store->checkpoint;
     batch->sequence = store->journal.assigned;
     if (batch->begins && batch->sequence < checkpoint->position) checkpoint->position = batch->sequence;
-    if (batch->sequence <= store->journal.durable) {
+    batch->after_round = batch->loop->in_round ? store->round.number : 0;
+    if (may_write(store, batch)) {
         write_batch(store, batch);
         return;
     }
@@ -245,7 +262,7 @@ void checkpoint_durable(struct embedded *store) {
     struct put_batch **link = &store->checkpoint.held;
     while (*link) {
         struct put_batch *batch = *link;
-        if (batch->sequence > store->journal.durable) {
+        if (!may_write(store, batch)) {
             link = &batch->next;
             continue;
         }
@@ -258,6 +275,8 @@ void checkpoint_durable(struct embedded *store) {
 static void start(struct embedded *store) {
     struct checkpoint *checkpoint = &store->checkpoint;
     CHECK(checkpoint->phase == CHECKPOINT_IDLE && !checkpoint->held);
+    checkpoint->again = !embedded_is_complete(store);
+    if (checkpoint->again) return;
     checkpoint->phase = CHECKPOINT_IMAGES;
     checkpoint->started_at = io_now(store->io);
     checkpoint->bytes_before = store->journal.bytes;
@@ -278,6 +297,7 @@ static void start(struct embedded *store) {
 /* A loop that joins while images are gathered is not asked: what it appends stays above the position. */
 void checkpoint_joined(struct embedded *store) {
     struct checkpoint *checkpoint = &store->checkpoint;
+    if (checkpoint->phase == CHECKPOINT_IDLE && checkpoint->again) start(store);
     if (checkpoint->phase == CHECKPOINT_IMAGES && store->journal.assigned < checkpoint->position)
         checkpoint->position = store->journal.assigned;
 }

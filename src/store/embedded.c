@@ -171,6 +171,7 @@ static void join(struct embedded_loop *loop) {
     CHECK(store->loop_count < IO_LOOPS_MAX);
     store->loops[store->loop_count++] = loop;
     checkpoint_joined(store);
+    round_joined(store);
 }
 
 static void joins(struct io *io, struct io_msg *msg) {
@@ -216,6 +217,7 @@ static void fill_options(struct embedded *store, const struct store_options *opt
     enum { MIB = 1 << 20 };
     store->options = *options;
     struct store_options *o = &store->options;
+    if (!o->loops) o->loops = 1;
     if (!o->segment_bytes) o->segment_bytes = 64 * MIB;
     if (!o->reserve_bytes) o->reserve_bytes = 64 * MIB;
     if (!o->checkpoint_bytes) o->checkpoint_bytes = 64 * MIB;
@@ -511,7 +513,7 @@ static void close_store(struct store *base, bool checkpoint) {
     struct io *io = store->io;
     store->opener = fiber_current(io);
     await_still(store);
-    if (checkpoint) {
+    if (checkpoint && embedded_is_complete(store)) {
         struct checkpoint_waiter *waiter = MEM_NEW(struct checkpoint_waiter);
         *waiter = (struct checkpoint_waiter){.done = last_checkpoint_done, .ctx = store};
         store->closing_waits = true;

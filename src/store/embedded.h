@@ -57,6 +57,7 @@ struct put_batch {
     size_t bytes;
     bool begins, ends;                /* the loop's first or last answer to a checkpoint */
     uint64_t sequence;                /* all that it holds is in records up to this one */
+    uint64_t after_round;             /* what its loop gave to this round is older, and is written first */
     struct writer_job job;
 };
 
@@ -74,7 +75,7 @@ struct embedded_loop {
     /* loop 0's: */
     uint64_t flight_number[2];        /* the last number of this loop in each flight */
     struct record_batch *flight_batches[2];
-    bool imaging;                     /* the checkpoint still waits for its last batch */
+    bool in_round;                    /* has given its rows to the round that runs */
 };
 
 enum checkpoint_phase {
@@ -94,6 +95,7 @@ struct checkpoint {
     struct database_meta meta;
     struct checkpoint_waiter *waiters, *waiters_next;
     struct put_batch *held;           /* batches whose records are not durable yet */
+    bool writes_meta;
     struct writer_job job;            /* for the meta and the sync */
     unsigned sync_tries;
     int64_t started_at;
@@ -130,6 +132,7 @@ struct query {
 
 /* The visibility of all loops, brought into SQLite for the queries that wait. */
 struct round {
+    uint64_t number;                  /* of the one that runs, or the last */
     bool running, writing;
     unsigned waits_for;               /* loops that have not answered */
     uint64_t begun_at;                /* journal sequence when it began: all of that will be in */
@@ -187,6 +190,11 @@ struct embedded {
     int64_t checkpoint_ns_last;
 };
 
+/* What was recovered for a loop is in its engine's hands only once it has attached. */
+static inline bool embedded_is_complete(const struct embedded *store) {
+    return store->loop_count >= store->options.loops;
+}
+
 /* embedded.c */
 void embedded_append_own(struct embedded *store, const struct store_record *record);   /* the store's own records */
 void loop_flush(struct embedded_loop *loop);          /* hands gathered records to loop 0 */
@@ -196,7 +204,8 @@ void embedded_post(struct io *from, unsigned to, struct io_msg *msg);
 /* checkpoint.c */
 void checkpoint_init(struct embedded *store);
 void checkpoint_changed(struct embedded *store);      /* records were appended: is one due? */
-void checkpoint_durable(struct embedded *store);      /* more is durable: held batches may go */
+void checkpoint_durable(struct embedded *store);      /* more is durable, or a round ended: held batches may go */
+void checkpoint_round_ended(struct embedded *store);
 void checkpoint_node(struct embedded *store, struct bytes record, uint64_t sequence);
 void checkpoint_joined(struct embedded *store);       /* a loop was attached */
 void checkpoint_ask(struct embedded *store, struct checkpoint_waiter *waiter);
@@ -216,6 +225,7 @@ void embedded_visibility_put(struct store_loop *base, const struct store_image *
 
 /* list.c */
 void round_init(struct embedded *store);
+void round_joined(struct embedded *store);            /* a loop was attached */
 void round_durable(struct embedded *store);           /* more is durable: the round may be written */
 void embedded_list(struct store_loop *base, const struct store_list *list,
                    void (*done)(void *ctx, const struct store_rows *rows), void *ctx);

@@ -73,6 +73,7 @@ static void end_round(struct embedded *store) {
     struct round *round = &store->round;
     for (struct put_batch *batch = round->batches, *next; batch; batch = next) {
         next = batch->next;
+        batch->loop->in_round = false;
         put_batch_free(batch);
     }
     struct query *queries = round->now;
@@ -81,6 +82,7 @@ static void end_round(struct embedded *store) {
     round->applied = round->begun_at;
     round->running = false;
     hand_to_reader(store, queries);
+    checkpoint_round_ended(store);
     if (round->next) begin_round(store);
 }
 
@@ -120,6 +122,7 @@ static void rows_came(struct io *io, struct io_msg *msg) {
     struct put_batch *batch = CONTAINER_OF(msg, struct put_batch, msg);
     struct embedded *store = batch->loop->store;
     struct round *round = &store->round;
+    batch->loop->in_round = true;
     batch->next = round->batches;
     round->batches = batch;
     if (store->journal.assigned > round->needs) round->needs = store->journal.assigned;
@@ -142,6 +145,7 @@ static void give_rows(struct io *io, struct io_msg *msg) {
 static void begin_round(struct embedded *store) {
     struct round *round = &store->round;
     CHECK(!round->running && !round->batches);
+    round->number++;
     round->running = true;
     round->writing = false;
     round->now = round->next;
@@ -177,7 +181,11 @@ static void query_came(struct io *io, struct io_msg *msg) {
     }
     *round->next_last = query;
     round->next_last = &query->next;
-    if (!round->running) begin_round(store);
+    if (!round->running && embedded_is_complete(store)) begin_round(store);
+}
+
+void round_joined(struct embedded *store) {
+    if (!store->round.running && store->round.next && embedded_is_complete(store)) begin_round(store);
 }
 
 static struct query *make_query(struct store_loop *base, const struct store_list *list, void *ctx) {

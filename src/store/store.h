@@ -81,6 +81,7 @@ struct store_image {
 
 struct store_options {
     const char *dir;                  /* data folder; made when absent (0700, files 0600) */
+    unsigned loops;                   /* how many loops will attach; 0: 1. No checkpoint and no list before they have */
     uint64_t segment_bytes;           /* 0: 64 MiB */
     uint64_t reserve_bytes;           /* 0: 64 MiB, kept for delete, terminate, retention and checkpoints */
     uint64_t checkpoint_bytes;        /* 0: 64 MiB of journal begin a checkpoint */

@@ -8,15 +8,19 @@
 #include "base/mem.h"
 #include "world.h"
 
-const uint8_t toy_namespace[NAMESPACE_ID_LEN] = "toy namespace i";
+static void name_space(const struct toy *toy, uint8_t id[NAMESPACE_ID_LEN]) {
+    memcpy(id, "toy namespace id", NAMESPACE_ID_LEN);
+    id[0] = (uint8_t)toy->model->index;
+}
 
 uint64_t toy_hash(uint64_t execution) { return hash64_seed(&execution, sizeof execution, 7); }
 
 /* ---- the model --------------------------------------------------------------------------------------------------- */
 
-void toy_model_init(struct toy_model *model, uint64_t seed) {
+void toy_model_init(struct toy_model *model, uint64_t seed, unsigned index) {
     memset(model, 0, sizeof *model);
-    model->prng = prng_fork(seed, "toy", 0);
+    model->index = index;
+    model->prng = prng_fork(seed, "toy", index);
 }
 
 void toy_model_free(struct toy_model *model) {
@@ -74,8 +78,9 @@ static void fill_visibility(const struct toy_execution *execution, uint64_t numb
     };
 }
 
-static void put(struct toy *toy, uint64_t number, bool whole) {
-    struct toy_execution *execution = &toy->executions[number];
+static void put(struct toy *toy, uint64_t local, bool whole) {
+    struct toy_execution *execution = &toy->executions[local];
+    uint64_t number = toy_number(toy, local);
     char id[32];
     uint8_t state[24];
     snprintf(id, sizeof id, "workflow-%llu", (unsigned long long)number);
@@ -87,7 +92,7 @@ static void put(struct toy *toy, uint64_t number, bool whole) {
         .workflow_id = bytes_str(id), .open = is_open(execution), .next_at = number % 3 ? (int64_t)number : 0,
         .has_tasks = number % 5 == 0 && is_open(execution), .state = bytes_of(state, sizeof state),
     };
-    memcpy(image.namespace_id, toy_namespace, NAMESPACE_ID_LEN);
+    name_space(toy, image.namespace_id);
     store_u64(image.run_id, number);
     fill_visibility(execution, number, &image);
     if (!whole) {
@@ -131,7 +136,7 @@ static bool on_images(void *ctx, struct store_loop *loop, bool first, size_t bud
         struct toy_execution *execution = &toy->executions[toy->next_to_image];
         if (given > budget / 64) return false;
         if (execution->delete_pending) {
-            store_image_delete(loop, toy->next_to_image);
+            store_image_delete(loop, toy_number(toy, toy->next_to_image));
             execution->delete_pending = false;
         } else if (execution->dirty) {
             execution->dirty = false;
@@ -144,7 +149,7 @@ static bool on_images(void *ctx, struct store_loop *loop, bool first, size_t bud
 
 static void on_imaged(void *ctx, uint64_t number, uint64_t version) {
     struct toy *toy = ctx;
-    struct toy_execution *execution = &toy->executions[number];
+    struct toy_execution *execution = &toy->executions[number % TOY_EXECUTIONS_MAX];
     CHECK(version > execution->imaged || execution->deleted || version == execution->imaged);
     execution->imaged = version;
     CHECK(store_may_have(toy->loop, toy_hash(number)));
@@ -155,7 +160,7 @@ static void on_visibility(void *ctx, struct store_loop *loop) {
     for (uint64_t number = 1; number < TOY_EXECUTIONS_MAX; number++) {
         struct toy_execution *execution = &toy->executions[number];
         if (execution->delete_pending) {
-            store_image_delete(loop, number);
+            store_image_delete(loop, toy_number(toy, number));
             execution->delete_pending = prng_chance(&toy->model->prng, 500000);
         } else if (execution->resident && !execution->deleted && execution->version > execution->shown) {
             execution->shown = execution->version;
@@ -173,10 +178,11 @@ static void append(struct toy *toy, const struct store_record *record) {
     CHECK(toy->first_order + number == toy->model->order);
 }
 
-static struct store_record record_of(uint64_t number, uint64_t version) {
+static struct store_record record_of(const struct toy *toy, uint64_t local, uint64_t version) {
+    uint64_t number = toy_number(toy, local);
     struct store_record record = {
         .kind = STORE_RECORD_EXECUTION, .execution = number, .hash = toy_hash(number), .version = version};
-    memcpy(record.namespace_id, toy_namespace, NAMESPACE_ID_LEN);
+    name_space(toy, record.namespace_id);
     return record;
 }
 
@@ -196,7 +202,7 @@ uint64_t toy_append(struct toy *toy, uint64_t number, size_t len) {
     prng_fill(&model->prng, payload, len);
     apply(execution, bytes_of(payload, len));
     execution->dirty = true;
-    struct store_record record = record_of(number, execution->version);
+    struct store_record record = record_of(toy, number, execution->version);
     record.payload = bytes_of(payload, len);
     append(toy, &record);
     *version_of(model, number, execution->version) =
@@ -209,7 +215,7 @@ uint64_t toy_append(struct toy *toy, uint64_t number, size_t len) {
 void toy_delete(struct toy *toy, uint64_t number) {
     struct toy_execution *execution = &toy->executions[number];
     execution->version++;
-    struct store_record record = record_of(number, execution->version);
+    struct store_record record = record_of(toy, number, execution->version);
     record.kind = STORE_RECORD_DELETE;
     append(toy, &record);
     *version_of(toy->model, number, execution->version) = (struct toy_version){.order = toy->model->order, .deletes = true};
@@ -260,11 +266,11 @@ void toy_checkpoint(struct toy *toy) {
 
 /* State, visibility and the whole history of an image agree with the model at the image's version. */
 static void check_image(struct toy_model *model, const struct store_image *image, bool with_visibility) {
-    uint64_t number = image->execution;
+    uint64_t number = image->execution % TOY_EXECUTIONS_MAX;
     CHECKF(image->version <= model->appended[number], "execution %llu: version %llu was never appended",
            (unsigned long long)number, (unsigned long long)image->version);
     const struct toy_version *version = version_of(model, number, image->version);
-    CHECK(image->hash == toy_hash(number) && image->state.len == 24);
+    CHECK(image->hash == toy_hash(image->execution) && image->state.len == 24);
     CHECK(load_u64(image->state.data) == version->chain && load_u64(image->state.data + 8) == image->version);
     CHECKF(image->batch_count == image->version, "execution %llu: %zu batches at version %llu",
            (unsigned long long)number, image->batch_count, (unsigned long long)image->version);
@@ -284,7 +290,8 @@ static void check_image(struct toy_model *model, const struct store_image *image
 }
 
 static void adopt(struct toy *toy, const struct store_image *image) {
-    struct toy_execution *execution = &toy->executions[image->execution];
+    uint64_t local = image->execution % TOY_EXECUTIONS_MAX;
+    struct toy_execution *execution = &toy->executions[local];
     check_image(toy->model, image, true);
     drop(execution);
     execution->version = execution->imaged = image->version;
@@ -292,7 +299,7 @@ static void adopt(struct toy *toy, const struct store_image *image) {
     execution->event_id = (int64_t)load_u64(image->state.data + 16);
     execution->resident = true;
     execution->shown = 0;
-    if (image->execution > toy->model->executions) toy->model->executions = image->execution;
+    if (local > toy->model->executions) toy->model->executions = local;
 }
 
 static void on_found(void *ctx, const struct store_image *image) {
@@ -303,11 +310,12 @@ static void on_found(void *ctx, const struct store_image *image) {
     fiber_wake(toy->io, toy->waiter);
 }
 
-static bool find(struct toy *toy, uint64_t number) {
+static bool find(struct toy *toy, uint64_t local) {
     char id[32];
+    uint64_t number = toy_number(toy, local);
     snprintf(id, sizeof id, "workflow-%llu", (unsigned long long)number);
     struct store_key key = {.hash = toy_hash(number), .workflow_id = id};
-    memcpy(key.namespace_id, toy_namespace, NAMESPACE_ID_LEN);
+    name_space(toy, key.namespace_id);
     if (prng_chance(&toy->model->prng, 300000)) key = (struct store_key){.execution = number};
     else if (prng_chance(&toy->model->prng, 300000)) store_u64(key.run_id, number);
     toy->answered = false;
@@ -320,7 +328,7 @@ static bool find(struct toy *toy, uint64_t number) {
 void toy_load(struct toy *toy, uint64_t number) {
     struct toy_execution *execution = &toy->executions[number];
     uint64_t version = execution->version, chain = execution->chain;
-    CHECK(store_may_have(toy->loop, toy_hash(number)));
+    CHECK(store_may_have(toy->loop, toy_hash(toy_number(toy, number))));
     CHECKF(find(toy, number), "execution %llu left memory, and SQLite does not have it", (unsigned long long)number);
     CHECK(execution->version == version && execution->chain == chain);
 }
@@ -340,17 +348,18 @@ static void on_rows(void *ctx, const struct store_rows *rows) {
     CHECKF(status_ok(rows->status), "list: %s", rows->status.message);
     for (size_t i = 0; i < rows->count; i++) {
         const struct store_row *row = &rows->rows[i];
-        const struct toy_execution *execution = &toy->executions[row->execution];
-        CHECKF(!execution->deleted && execution->version, "a row of execution %llu, which is not there",
-               (unsigned long long)row->execution);
+        uint64_t local = row->execution % TOY_EXECUTIONS_MAX;
+        const struct toy_execution *execution = &toy->executions[local];
+        CHECKF(!execution->deleted && execution->version, "a row of execution %llu, which is %s",
+               (unsigned long long)row->execution, execution->deleted ? "deleted" : "not there");
         CHECKF(row->visibility.state_transitions == (int64_t)execution->version,
                "execution %llu is listed at version %lld, it is at %llu", (unsigned long long)row->execution,
                (long long)row->visibility.state_transitions, (unsigned long long)execution->version);
         bool open = row->visibility.close_time == 0;
         int64_t key = open ? row->visibility.start_time + (INT64_C(1) << 40) : row->visibility.close_time;
-        CHECK(key <= listing->last_key && !listing->marks[row->execution]);
+        CHECK(key <= listing->last_key && !listing->marks[local]);
         listing->last_key = key;
-        listing->marks[row->execution] = 1;
+        listing->marks[local] = 1;
         listing->seen++;
     }
     buf_clear(&listing->after);
@@ -365,7 +374,7 @@ void toy_list(struct toy *toy) {
     toy_settle(toy);
     while (listing.more) {
         struct store_list list = {.limit = (uint32_t)prng_range(&toy->model->prng, 1, 40), .after = buf_bytes(&listing.after)};
-        memcpy(list.namespace_id, toy_namespace, NAMESPACE_ID_LEN);
+        name_space(toy, list.namespace_id);
         toy->answered = false;
         store_list(toy->loop, &list, on_rows, &listing);
         await_answer(toy);
@@ -381,8 +390,20 @@ void toy_list(struct toy *toy) {
 
 /* ---- recovery ------------------------------------------------------------------------------------------------------------- */
 
+/* What recovery gives goes to the toys by number. */
+struct toys {
+    struct toy *toys;
+    unsigned count;
+};
+
+static struct toy *toy_of(void *ctx, uint64_t number) {
+    struct toys *toys = ctx;
+    CHECK(number / TOY_EXECUTIONS_MAX < toys->count);
+    return &toys->toys[number / TOY_EXECUTIONS_MAX];
+}
+
 static void on_node_value(void *ctx, struct bytes name, struct bytes payload) {
-    struct toy *toy = ctx;
+    struct toy *toy = toy_of(ctx, 0);
     char text[32] = {0};
     unsigned index = 0;
     CHECK(name.len < sizeof text && payload.len == 8);
@@ -392,15 +413,16 @@ static void on_node_value(void *ctx, struct bytes name, struct bytes payload) {
 }
 
 static void on_image(void *ctx, const struct store_image *image) {
-    struct toy *toy = ctx;
-    CHECKF(!toy->executions[image->execution].version, "execution %llu: two images, or a record before its image",
+    struct toy *toy = toy_of(ctx, image->execution);
+    CHECKF(!toy->executions[image->execution % TOY_EXECUTIONS_MAX].version, "execution %llu: two images, or a record before its image",
            (unsigned long long)image->execution);
     adopt(toy, image);
 }
 
 static void on_record(void *ctx, const struct store_record *record) {
-    struct toy *toy = ctx;
-    struct toy_execution *execution = &toy->executions[record->execution];
+    struct toy *toy = toy_of(ctx, record->execution);
+    uint64_t local = record->execution % TOY_EXECUTIONS_MAX;
+    struct toy_execution *execution = &toy->executions[local];
     CHECK(record->kind == STORE_RECORD_EXECUTION && record->hash == toy_hash(record->execution));
     CHECKF(record->version == execution->version + 1, "execution %llu: record %llu after %llu",
            (unsigned long long)record->execution, (unsigned long long)record->version,
@@ -409,15 +431,15 @@ static void on_record(void *ctx, const struct store_record *record) {
     toy->last_sequence = record->sequence;
     apply(execution, record->payload);
     execution->dirty = true;
-    const struct toy_version *version = version_of(toy->model, record->execution, execution->version);
+    const struct toy_version *version = version_of(toy->model, local, execution->version);
     CHECKF(version->chain == execution->chain, "execution %llu: version %llu is not what was appended",
            (unsigned long long)record->execution, (unsigned long long)execution->version);
 }
 
 static void on_idle(void *ctx, uint64_t number, uint64_t hash, int64_t next_at) {
-    struct toy *toy = ctx;
+    struct toy *toy = toy_of(ctx, number);
     CHECK(hash == toy_hash(number) && next_at == (int64_t)number);
-    CHECKF(!toy->executions[number].version, "execution %llu is idle, and was given", (unsigned long long)number);
+    CHECKF(!toy->executions[number % TOY_EXECUTIONS_MAX].version, "execution %llu is idle, and was given", (unsigned long long)number);
     toy->idle_given++;
 }
 
@@ -461,38 +483,57 @@ static void compare(struct toy *toy) {
     }
 }
 
-struct status toy_open(struct toy *toy, struct io *io, struct toy_model *model, const struct store_options *options,
-                       struct arena *arena) {
-    *toy = (struct toy){.io = io, .model = model};
-    toy->executions = mem_alloc(TOY_EXECUTIONS_MAX * sizeof *toy->executions);
-    struct store_recovery recovery = {on_node_value, on_image, on_record, on_idle, toy};
-    struct status status = store_open(io, options, &recovery, arena, &toy->store);
-    if (!status_ok(status)) {
-        for (uint64_t i = 1; i < TOY_EXECUTIONS_MAX; i++) drop(&toy->executions[i]);
-        mem_free(toy->executions);
-        return status;
+struct status toys_open(struct toy *toys, unsigned count, struct io *io, struct toy_model *models,
+                        const struct store_options *options, struct arena *arena, struct store **store) {
+    struct toys all = {toys, count};
+    for (unsigned i = 0; i < count; i++) {
+        toys[i] = (struct toy){.model = &models[i]};
+        toys[i].executions = mem_alloc(TOY_EXECUTIONS_MAX * sizeof(struct toy_execution));
     }
-    CHECKF(store_epoch(toy->store) > model->epoch, "epoch %llu after %llu", (unsigned long long)store_epoch(toy->store),
+    struct store_recovery recovery = {on_node_value, on_image, on_record, on_idle, &all};
+    struct status status = store_open(io, options, &recovery, arena, store);
+    for (unsigned i = 0; i < count && !status_ok(status); i++) toy_free(&toys[i]);
+    return status;
+}
+
+void toy_attach(struct toy *toy, struct store *store, struct io *io) {
+    struct toy_model *model = toy->model;
+    toy->io = io;
+    toy->store = store;
+    CHECKF(store_epoch(store) > model->epoch, "epoch %llu after %llu", (unsigned long long)store_epoch(store),
            (unsigned long long)model->epoch);
-    model->epoch = store_epoch(toy->store);
+    model->epoch = store_epoch(store);
     model->starts++;
     toy->first_order = model->order;
     struct store_engine engine = {on_durable, on_failed, on_images, on_imaged, on_visibility, toy};
-    toy->loop = store_attach(toy->store, io, &engine);
+    toy->loop = store_attach(store, io, &engine);
     compare(toy);
     /* Numbers are not used again, here not even those of executions that were lost. */
-    for (uint64_t i = store_execution_max(toy->store) + 1; i < TOY_EXECUTIONS_MAX; i++)
-        CHECK(!model->appended[i] || version_of(model, i, 1)->order > model->order_acknowledged);
+    for (uint64_t i = 1; i < TOY_EXECUTIONS_MAX; i++) {
+        bool known = toy_number(toy, i) <= store_execution_max(store);
+        CHECK(known || !model->appended[i] || version_of(model, i, 1)->order > model->order_acknowledged);
+    }
     /* Everything recovered is durable, whether it was acknowledged or not. */
     model->order_acknowledged = model->order;
+}
+
+void toy_free(struct toy *toy) {
+    for (uint64_t i = 1; i < TOY_EXECUTIONS_MAX; i++) drop(&toy->executions[i]);
+    mem_free(toy->executions);
+}
+
+struct status toy_open(struct toy *toy, struct io *io, struct toy_model *model, const struct store_options *options,
+                       struct arena *arena) {
+    struct store *store;
+    struct status status = toys_open(toy, 1, io, model, options, arena, &store);
+    if (status_ok(status)) toy_attach(toy, store, io);
     return status;
 }
 
 void toy_close(struct toy *toy, bool checkpoint) {
     toy_settle(toy);
     store_close(toy->store, checkpoint);
-    for (uint64_t i = 1; i < TOY_EXECUTIONS_MAX; i++) drop(&toy->executions[i]);
-    mem_free(toy->executions);
+    toy_free(toy);
 }
 
 /* ---- a random life ---------------------------------------------------------------------------------------------------------- */
@@ -525,7 +566,7 @@ void toy_step(struct toy *toy) {
     if (what < 600) change(toy);
     else if (what < 800) evict(toy);
     else if (what < 860) toy_settle(toy);
-    else if (what < 880) set_node_value(toy, (unsigned)prng_below(prng, TOY_NODES));
+    else if (what < 880 && toy->model->index == 0) set_node_value(toy, (unsigned)prng_below(prng, TOY_NODES));
     else if (what < 900 && pick(toy)) {
         uint64_t number = pick(toy);
         if (number) toy_delete(toy, number);

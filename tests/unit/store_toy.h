@@ -29,9 +29,10 @@ struct toy_model {
     uint64_t order, order_acknowledged;
     uint64_t epoch;
     uint64_t starts, records, checks, loads, lists, refused;
+    unsigned index;                   /* of the toy that it belongs to */
     struct prng prng;                 /* decides what the toy does */
 };
-void toy_model_init(struct toy_model *model, uint64_t seed);
+void toy_model_init(struct toy_model *model, uint64_t seed, unsigned index);
 void toy_model_free(struct toy_model *model);
 
 struct toy_execution {
@@ -60,7 +61,14 @@ struct toy {
     bool failed;                      /* a commit failed: the store is to be opened again */
 };
 
-/* Opens, recovers, compares with the model (which then forgets what was lost). On a fiber of loop 0. */
+/* Several toys may share a store, one on each loop; each has its range of execution numbers. Opens and recovers; on a
+ * fiber of loop 0. Then toy_attach on each toy's loop. */
+struct status toys_open(struct toy *toys, unsigned count, struct io *io, struct toy_model *models,
+                        const struct store_options *options, struct arena *arena, struct store **store);
+/* Attaches, and compares what recovery gave with the model, which then forgets what was lost. On a fiber. */
+void toy_attach(struct toy *toy, struct store *store, struct io *io);
+void toy_free(struct toy *toy);
+/* All of it for one toy. */
 struct status toy_open(struct toy *toy, struct io *io, struct toy_model *model, const struct store_options *options,
                        struct arena *arena);
 void toy_close(struct toy *toy, bool checkpoint);
@@ -77,7 +85,10 @@ void toy_load(struct toy *toy, uint64_t execution);
 /* Lists everything, page by page, and compares. */
 void toy_list(struct toy *toy);
 
-uint64_t toy_hash(uint64_t execution);
-extern const uint8_t toy_namespace[NAMESPACE_ID_LEN];
+/* The store's number of the toy's execution `local`, and its hash. */
+static inline uint64_t toy_number(const struct toy *toy, uint64_t local) {
+    return (uint64_t)toy->model->index * TOY_EXECUTIONS_MAX + local;
+}
+uint64_t toy_hash(uint64_t number);
 
 #endif
