@@ -286,6 +286,12 @@ struct open_work {
     const char *error;
 };
 
+static void close_one(struct io_helper *helper, void *arg) {
+    struct database *db = arg;
+    db->vfs.helper = helper;
+    database_close(db);
+}
+
 static void open_writer(struct io_helper *helper, void *arg) {
     struct open_work *work = arg;
     struct embedded *store = work->store;
@@ -326,13 +332,23 @@ static struct status open_failed(struct embedded *store, const struct open_work 
     }
 }
 
-static struct status open_one(struct embedded *store, struct io_helper *helper, io_helper_fn *fn, struct arena *arena) {
+bool embedded_give_reserve(struct embedded *store) {
+    char *path = path_in(store->dir, "reserve");
+    int64_t result = fiber_unlink(store->io, path);
+    mem_free(path);
+    return result >= 0;
+}
+
+static struct status open_one(struct embedded *store, struct database *db, struct io_helper *helper, io_helper_fn *fn,
+                              struct arena *arena) {
     enum { TRIES = 20, PAUSE_NS = 50 * 1000 * 1000 };
     struct open_work work = {.store = store};
     for (int i = 0; i < TRIES; i++) {
         fiber_help(store->io, helper, fn, &work);
-        if (work.result != DATABASE_LOCKED) break;
-        fiber_sleep_until(store->io, io_now(store->io) + PAUSE_NS);
+        bool again = work.result == DATABASE_LOCKED || (work.result == DATABASE_FULL && embedded_give_reserve(store));
+        if (!again || i == TRIES - 1) break;
+        if (db->sql) fiber_help(store->io, helper, close_one, db);
+        if (work.result == DATABASE_LOCKED) fiber_sleep_until(store->io, io_now(store->io) + PAUSE_NS);
     }
     struct status status = work.result == DATABASE_OK ? STATUS_GOOD : open_failed(store, &work, arena);
     arena_free(&work.arena);
@@ -346,9 +362,9 @@ static struct status open_database(struct embedded *store, struct arena *arena) 
     store->write_helper = io_helper_start(store->io, "store write");
     store->load_helper = io_helper_start(store->io, "store load");
     store->list_helper = io_helper_start(store->io, "store list");
-    struct status status = open_one(store, store->write_helper, open_writer, arena);
-    if (status_ok(status)) status = open_one(store, store->load_helper, open_loader, arena);
-    if (status_ok(status)) status = open_one(store, store->list_helper, open_lister, arena);
+    struct status status = open_one(store, &store->writer, store->write_helper, open_writer, arena);
+    if (status_ok(status)) status = open_one(store, &store->loader, store->load_helper, open_loader, arena);
+    if (status_ok(status)) status = open_one(store, &store->lister, store->list_helper, open_lister, arena);
     if (status_ok(status) && store->meta.format > DATABASE_FORMAT)
         status = status_make(arena, STATUS_FAILED_PRECONDITION, "%s is of format %u, this build knows formats up to %d:"
                              " use the newer build that wrote it", store->database_path, store->meta.format,
@@ -434,12 +450,6 @@ struct status embedded_open(struct io *io, const struct store_options *options, 
 }
 
 /* ---- closing -------------------------------------------------------------------------------------------------------------- */
-
-static void close_one(struct io_helper *helper, void *arg) {
-    struct database *db = arg;
-    db->vfs.helper = helper;
-    database_close(db);
-}
 
 static void await_op(struct io *io, struct io_op *op) {
     while (op->busy) {

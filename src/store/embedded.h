@@ -198,6 +198,7 @@ static inline bool embedded_is_complete(const struct embedded *store) {
 /* embedded.c */
 void embedded_append_own(struct embedded *store, const struct store_record *record);   /* the store's own records */
 void loop_flush(struct embedded_loop *loop);          /* hands gathered records to loop 0 */
+bool embedded_give_reserve(struct embedded *store);   /* frees the reserve's room, at open; false: there was none */
 /* Runs msg->receive on loop `to`; at once when that is where it is called. */
 void embedded_post(struct io *from, unsigned to, struct io_msg *msg);
 

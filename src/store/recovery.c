@@ -46,7 +46,7 @@ struct task {
     struct arena arena;
     enum database_result result;
     const char *error;
-    bool (*fn)(struct task *task);
+    bool (*fn)(struct task *task);    /* false: `result` and `error` say why, or else SQLite does */
     const struct store_image *images[IMAGES_A_RUN];
     uint64_t executions[IMAGES_A_RUN];
     unsigned count;
@@ -58,9 +58,8 @@ static void run_task(struct io_helper *helper, void *arg) {
     struct task *task = arg;
     task->db->vfs.helper = helper;
     task->result = DATABASE_OK;
-    if (task->fn(task)) return;
-    task->result = task->db->vfs.crashed ? DATABASE_CRASHED : DATABASE_FAILED;
-    if (!task->error && !task->db->vfs.crashed) database_failed(task->db, &task->arena, &task->error);
+    if (task->fn(task)) task->result = DATABASE_OK;
+    else if (task->result == DATABASE_OK) task->result = database_failed(task->db, &task->arena, &task->error);
 }
 
 /* Runs it; false, with a status, when it failed. */
@@ -70,9 +69,16 @@ static bool help(struct recovery *recovery, struct task *task, bool (*fn)(struct
     task->recovery = recovery;
     task->db = &store->writer;
     task->fn = fn;
-    task->error = NULL;
-    fiber_help(store->io, store->write_helper, run_task, task);
+    do {
+        task->error = NULL;
+        fiber_help(store->io, store->write_helper, run_task, task);
+    } while (task->result == DATABASE_FULL && embedded_give_reserve(store));
     if (task->result == DATABASE_OK) return true;
+    if (task->result == DATABASE_FULL) {
+        *status = status_make(arena, STATUS_RESOURCE_EXHAUSTED, "the disk is full: there is no room to open %s",
+                              store->database_path);
+        return false;
+    }
     *status = status_make(arena, STATUS_DATA_LOSS, "cannot read %s: %s. Restore a backup with `norn restore`",
                           store->database_path, task->error ? task->error : "crashed");
     return false;
@@ -178,7 +184,8 @@ static bool remove_deleted(struct task *task) {
     }
     if (!first) return true;
     uint64_t durable = task->recovery->scan.end_sequence;
-    return database_apply(task->db, first, NULL, durable, &task->arena, &task->error) == DATABASE_OK;
+    task->result = database_apply(task->db, first, NULL, durable, &task->arena, &task->error);
+    return task->result == DATABASE_OK;
 }
 
 /* ---- 3: node values and images ------------------------------------------------------------------------------------------- */
@@ -205,7 +212,8 @@ static bool read_with_tasks(struct task *task) {
 static bool read_images(struct task *task) {
     for (unsigned i = 0; i < task->count; i++) {
         struct store_key key = {.execution = task->executions[i]};
-        if (database_load(task->db, &key, &task->arena, &task->images[i], &task->error) != DATABASE_OK) return false;
+        task->result = database_load(task->db, &key, &task->arena, &task->images[i], &task->error);
+        if (task->result != DATABASE_OK) return false;
     }
     return true;
 }

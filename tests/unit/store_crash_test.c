@@ -20,6 +20,7 @@ struct life {
     struct toy_model models[LOOPS_MAX];
     struct store_options options;
     unsigned loops, steps;
+    bool full_disk;
     unsigned ended_well;
     struct prng prng;
     /* inside the node: */
@@ -77,7 +78,12 @@ static void live(void *arg) {
     struct io *io = arg;
     struct life *life = io_slot(io, IO_SLOT_TEST);
     struct arena arena = {0};
-    struct status status = toys_open(life->toys, life->loops, io, life->models, &life->options, &arena, &life->store);
+    struct status status;
+    for (;;) {
+        status = toys_open(life->toys, life->loops, io, life->models, &life->options, &arena, &life->store);
+        if (status.code != STATUS_RESOURCE_EXHAUSTED || !life->full_disk) break;
+        fiber_sleep_until(io, io_now(io) + SIM_SECOND);
+    }
     CHECKF(status_ok(status), "open: %s", status.message);
     life->first = fiber_current(io);
     life->running = life->loops - 1;
@@ -129,6 +135,7 @@ static void one_seed(uint64_t seed, const struct plan *plan) {
     struct life *life = world_alloc(sizeof *life);
     life->loops = plan->loops;
     life->steps = plan->steps;
+    life->full_disk = plan->full_disk;
     life->prng = prng_fork(seed, "life", 0);
     for (unsigned i = 0; i < plan->loops; i++) toy_model_init(&life->models[i], seed, i);
     life->options = (struct store_options){
