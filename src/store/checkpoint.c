@@ -184,10 +184,7 @@ static void batch_came(struct io *io, struct io_msg *msg);
 static void fill(struct io *io, struct put_batch *batch) {
     struct embedded_loop *loop = batch->loop;
     loop_flush(loop);
-    CHECK(!loop->putting);
-    loop->putting = batch;
-    batch->ends = loop->engine.images(loop->engine.ctx, &loop->base, batch->begins, BATCH_BUDGET);
-    loop->putting = NULL;
+    batch->ends = put_list_ask_images(&batch->puts, &loop->base, &loop->engine, batch->begins, BATCH_BUDGET);
     batch->msg.receive = batch_came;
     embedded_post(io, 0, &batch->msg);
 }
@@ -198,21 +195,21 @@ static void fill_first(struct io *io, struct io_msg *msg) { fill(io, CONTAINER_O
 static void batch_returned(struct io *io, struct io_msg *msg) {
     struct put_batch *batch = CONTAINER_OF(msg, struct put_batch, msg);
     struct embedded_loop *loop = batch->loop;
-    for (struct put *put = batch->first; put; put = put->next) {
+    for (struct put *put = batch->puts.first; put; put = put->next) {
         if (put->kind == PUT_IMAGE) loop->engine.imaged(loop->engine.ctx, put->image.execution, put->image.version);
     }
     if (batch->ends) {
         put_batch_free(batch);
         return;
     }
-    put_batch_clear(batch);
+    put_list_free(&batch->puts);
     batch->begins = false;
     fill(io, batch);
 }
 
 static void batch_written(struct embedded *store, struct put_batch *batch) {
     struct checkpoint *checkpoint = &store->checkpoint;
-    for (struct put *put = batch->first; put; put = put->next) {
+    for (struct put *put = batch->puts.first; put; put = put->next) {
         if (put->kind != PUT_IMAGE) continue;
         presence_add(&store->presence, put->image.hash);
         store->images++;
@@ -226,11 +223,11 @@ static void batch_written(struct embedded *store, struct put_batch *batch) {
 static void job_done(struct embedded *store, struct writer_job *job) { batch_written(store, job->ctx); }
 
 static void write_batch(struct embedded *store, struct put_batch *batch) {
-    if (!batch->first) {
+    if (!batch->puts.first) {
         batch_written(store, batch);
         return;
     }
-    batch->job = (struct writer_job){.puts = batch->first, .done = job_done, .ctx = batch};
+    batch->job = (struct writer_job){.puts = batch->puts.first, .done = job_done, .ctx = batch};
     writer_run(store, &batch->job);
 }
 

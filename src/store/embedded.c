@@ -145,7 +145,23 @@ static void committed(void *ctx, unsigned flight) {
 
 static uint64_t appended(const struct store_loop *base) { return loop_of(base)->appended; }
 static uint64_t durable(const struct store_loop *base) { return loop_of(base)->durable; }
+static void reload(struct store_loop *base, const struct store_recovery *recovery) {
+    (void)base, (void)recovery;
+    UNREACHABLE("commits of the embedded store do not fail");
+}
 static void resume(struct store_loop *base) { (void)base; }
+
+struct put_batch *put_batch_make(struct embedded_loop *loop) {
+    struct put_batch *batch = MEM_NEW(struct put_batch);
+    batch->loop = loop;
+    put_list_init(&batch->puts);
+    return batch;
+}
+
+void put_batch_free(struct put_batch *batch) {
+    put_list_free(&batch->puts);
+    mem_free(batch);
+}
 
 /* ---- room ------------------------------------------------------------------------------------------------------------ */
 
@@ -202,7 +218,7 @@ static struct store_loop *attach(struct store *base, struct io *io, const struct
 }
 
 static void free_loop(struct embedded_loop *loop) {
-    CHECK(!loop->gathering && !loop->putting && loop->durable == loop->appended);
+    CHECK(!loop->gathering && !loop->base.putting && loop->durable == loop->appended);
     for (struct record_batch *batch = loop->spare, *next; batch; batch = next) {
         next = batch->next;
         buf_free(&batch->data);
@@ -573,7 +589,6 @@ static struct store_stats stats(const struct store *base) {
 static const struct store_ops embedded_ops = {
     .execution_max = execution_max, .epoch = epoch, .attach = attach, .close = close_store, .stats = stats,
     .admit = admit, .append = append, .appended = appended, .durable = durable, .resume = resume,
-    .image_put = embedded_image_put, .image_delete = embedded_image_delete,
-    .visibility_put = embedded_visibility_put, .checkpoint = embedded_checkpoint, .may_have = may_have,
+    .reload = reload, .checkpoint = embedded_checkpoint, .may_have = may_have,
     .load = embedded_load, .list = embedded_list, .count = embedded_count,
 };

@@ -14,6 +14,7 @@
 #include "store/engine_side.h"
 #include "store/journal.h"
 #include "store/presence.h"
+#include "store/puts.h"
 #include "store/sqlite.h"
 
 struct embedded;
@@ -33,6 +34,7 @@ struct record_batch {
 /* A piece of work for the writer helper: a transaction, or moving the WAL. Without room on the disk it is tried again
  * until there is some. */
 struct writer_job {
+    struct writer_job *next;
     struct io_op op, retry;
     struct embedded *store;
     const struct put *puts;
@@ -52,9 +54,7 @@ struct put_batch {
     struct io_msg msg;
     struct embedded_loop *loop;
     struct put_batch *next;           /* in a queue of loop 0 */
-    struct arena arena;
-    struct put *first, **last;
-    size_t bytes;
+    struct put_list puts;
     bool begins, ends;                /* the loop's first or last answer to a checkpoint */
     uint64_t sequence;                /* all that it holds is in records up to this one */
     uint64_t after_round;             /* what its loop gave to this round is older, and is written first */
@@ -71,7 +71,6 @@ struct embedded_loop {
     struct record_batch *gathering;   /* loops other than 0 */
     struct record_batch *spare;
     struct io_hook hook;
-    struct put_batch *putting;        /* open while the engine is asked for images or visibility */
     /* loop 0's: */
     uint64_t flight_number[2];        /* the last number of this loop in each flight */
     struct record_batch *flight_batches[2];
@@ -174,6 +173,7 @@ struct embedded {
     struct vfs_shared shared;
     struct io_helper *write_helper, *load_helper, *list_helper;
     struct database writer, loader, lister;
+    struct writer_job *writer_jobs, **writer_jobs_last;      /* the first is at work */
     struct presence presence;
     struct embedded_loop *loops[IO_LOOPS_MAX];
     unsigned loop_count;
@@ -198,6 +198,8 @@ static inline bool embedded_is_complete(const struct embedded *store) {
 /* embedded.c */
 void embedded_append_own(struct embedded *store, const struct store_record *record);   /* the store's own records */
 void loop_flush(struct embedded_loop *loop);          /* hands gathered records to loop 0 */
+struct put_batch *put_batch_make(struct embedded_loop *loop);
+void put_batch_free(struct put_batch *batch);
 bool embedded_give_reserve(struct embedded *store);   /* frees the reserve's room, at open; false: there was none */
 /* Runs msg->receive on loop `to`; at once when that is where it is called. */
 void embedded_post(struct io *from, unsigned to, struct io_msg *msg);
@@ -215,14 +217,6 @@ void embedded_checkpoint(struct store_loop *base, void (*done)(void *ctx), void 
 
 /* writer.c */
 void writer_run(struct embedded *store, struct writer_job *job);
-
-/* puts.c */
-struct put_batch *put_batch_make(struct embedded_loop *loop);
-void put_batch_clear(struct put_batch *batch);
-void put_batch_free(struct put_batch *batch);
-void embedded_image_put(struct store_loop *base, const struct store_image *image);
-void embedded_image_delete(struct store_loop *base, uint64_t execution);
-void embedded_visibility_put(struct store_loop *base, const struct store_image *image);
 
 /* list.c */
 void round_init(struct embedded *store);

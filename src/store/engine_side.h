@@ -14,10 +14,8 @@ struct store_ops {
     uint64_t (*append)(struct store_loop *loop, const struct store_record *record);
     uint64_t (*appended)(const struct store_loop *loop);
     uint64_t (*durable)(const struct store_loop *loop);
+    void (*reload)(struct store_loop *loop, const struct store_recovery *recovery);
     void (*resume)(struct store_loop *loop);
-    void (*image_put)(struct store_loop *loop, const struct store_image *image);
-    void (*image_delete)(struct store_loop *loop, uint64_t execution);
-    void (*visibility_put)(struct store_loop *loop, const struct store_image *image);
     void (*checkpoint)(struct store_loop *loop, void (*done)(void *ctx), void *ctx);
     bool (*may_have)(const struct store_loop *loop, uint64_t hash);
     void (*load)(struct store_loop *loop, const struct store_key *key,
@@ -31,7 +29,13 @@ struct store_ops {
 
 /* The first member of each implementation's struct. */
 struct store { const struct store_ops *ops; };
-struct store_loop { const struct store_ops *ops; };
+struct store_loop {
+    const struct store_ops *ops;
+    struct put_list *putting;         /* open while the engine is asked for images or visibility */
+};
+
+/* A deep copy. */
+void store_list_copy(struct store_list *to, const struct store_list *from, struct arena *arena);
 
 struct status embedded_open(struct io *io, const struct store_options *options, const struct store_recovery *recovery,
                             struct arena *arena, struct store **out);

@@ -95,9 +95,9 @@ static void round_written(struct embedded *store, struct writer_job *job) {
 static struct put *join(struct put_batch *batches) {
     struct put *first = NULL, **last = &first;
     for (struct put_batch *batch = batches; batch; batch = batch->next) {
-        if (!batch->first) continue;
-        *last = batch->first;
-        last = batch->last;
+        if (!batch->puts.first) continue;
+        *last = batch->puts.first;
+        last = batch->puts.last;
     }
     return first;
 }
@@ -134,10 +134,7 @@ static void give_rows(struct io *io, struct io_msg *msg) {
     struct put_batch *batch = CONTAINER_OF(msg, struct put_batch, msg);
     struct embedded_loop *loop = batch->loop;
     loop_flush(loop);
-    CHECK(!loop->putting);
-    loop->putting = batch;
-    loop->engine.visibility(loop->engine.ctx, &loop->base);
-    loop->putting = NULL;
+    put_list_ask_visibility(&batch->puts, &loop->base, &loop->engine);
     batch->msg.receive = rows_came;
     embedded_post(io, 0, &batch->msg);
 }
@@ -193,14 +190,7 @@ static struct query *make_query(struct store_loop *base, const struct store_list
     struct arena *arena = &query->arena;
     query->loop = (struct embedded_loop *)base;
     query->ctx = ctx;
-    query->list = *list;
-    query->list.where = arena_strdup(arena, list->where ? list->where : "");
-    query->list.group_by = arena_strdup(arena, list->group_by);
-    query->list.after = bytes_of(arena_copy(arena, list->after.data, list->after.len), list->after.len);
-    struct store_param *params = arena_copy(arena, list->params, list->param_count * sizeof *params);
-    for (unsigned i = 0; i < list->param_count; i++)
-        params[i].text.data = arena_copy(arena, params[i].text.data, params[i].text.len);
-    query->list.params = params;
+    store_list_copy(&query->list, list, arena);
     query->msg.receive = query_came;
     return query;
 }

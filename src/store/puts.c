@@ -1,33 +1,42 @@
 /* puts: what the engine hands over for SQLite, copied into a batch. */
+#include "store/puts.h"
+
 #include "base/check.h"
-#include "base/mem.h"
-#include "store/embedded.h"
 
-struct put_batch *put_batch_make(struct embedded_loop *loop) {
-    struct put_batch *batch = MEM_NEW(struct put_batch);
-    batch->loop = loop;
-    batch->last = &batch->first;
-    return batch;
+void put_list_init(struct put_list *list) { *list = (struct put_list){.last = &list->first}; }
+
+void put_list_free(struct put_list *list) {
+    arena_free(&list->arena);
+    put_list_init(list);
 }
 
-void put_batch_clear(struct put_batch *batch) {
-    arena_free(&batch->arena);
-    batch->first = NULL;
-    batch->last = &batch->first;
-    batch->next = NULL;
-}
-
-void put_batch_free(struct put_batch *batch) {
-    arena_free(&batch->arena);
-    mem_free(batch);
-}
-
-static struct put *add(struct put_batch *batch, int kind) {
-    struct put *put = ARENA_NEW(&batch->arena, struct put);
+struct put *put_list_add(struct put_list *list, int kind) {
+    struct put *put = ARENA_NEW(&list->arena, struct put);
     put->kind = kind;
-    *batch->last = put;
-    batch->last = &put->next;
+    *list->last = put;
+    list->last = &put->next;
     return put;
+}
+
+bool put_list_ask_images(struct put_list *list, struct store_loop *loop, const struct store_engine *engine, bool first,
+                         size_t budget) {
+    CHECK(!loop->putting);
+    loop->putting = list;
+    bool ends = engine->images(engine->ctx, loop, first, budget);
+    loop->putting = NULL;
+    return ends;
+}
+
+void put_list_ask_visibility(struct put_list *list, struct store_loop *loop, const struct store_engine *engine) {
+    CHECK(!loop->putting);
+    loop->putting = list;
+    engine->visibility(engine->ctx, loop);
+    loop->putting = NULL;
+}
+
+static struct put_list *open_list(struct store_loop *loop) {
+    CHECKF(loop->putting, "images and visibility are put only when the store asks for them");
+    return loop->putting;
 }
 
 static void copy(struct arena *arena, struct bytes *bytes) {
@@ -40,17 +49,11 @@ static void copy_visibility(struct arena *arena, struct store_visibility *v) {
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) copy(arena, texts[i]);
 }
 
-static struct put_batch *open_batch(struct store_loop *base) {
-    struct put_batch *batch = ((struct embedded_loop *)base)->putting;
-    CHECKF(batch, "images and visibility are put only when the store asks for them");
-    return batch;
-}
-
-void embedded_image_put(struct store_loop *base, const struct store_image *image) {
-    struct put_batch *batch = open_batch(base);
-    struct arena *arena = &batch->arena;
+void store_image_put(struct store_loop *loop, const struct store_image *image) {
+    struct put_list *list = open_list(loop);
+    struct arena *arena = &list->arena;
     CHECK(image->execution && image->version);
-    struct put *put = add(batch, PUT_IMAGE);
+    struct put *put = put_list_add(list, PUT_IMAGE);
     put->image = *image;
     copy(arena, &put->image.workflow_id);
     copy(arena, &put->image.state);
@@ -60,19 +63,19 @@ void embedded_image_put(struct store_loop *base, const struct store_image *image
     put->image.batches = batches;
 }
 
-void embedded_image_delete(struct store_loop *base, uint64_t execution) {
-    struct put *put = add(open_batch(base), PUT_DELETE);
+void store_image_delete(struct store_loop *loop, uint64_t execution) {
+    struct put *put = put_list_add(open_list(loop), PUT_DELETE);
     put->image.execution = execution;
 }
 
-void embedded_visibility_put(struct store_loop *base, const struct store_image *image) {
-    struct put_batch *batch = open_batch(base);
+void store_visibility_put(struct store_loop *loop, const struct store_image *image) {
+    struct put_list *list = open_list(loop);
     CHECK(image->execution && image->version);
-    struct put *put = add(batch, PUT_VISIBILITY);
+    struct put *put = put_list_add(list, PUT_VISIBILITY);
     put->image = *image;
     put->image.state = (struct bytes){0};
     put->image.batches = NULL;
     put->image.batch_count = 0;
-    copy(&batch->arena, &put->image.workflow_id);
-    copy_visibility(&batch->arena, &put->image.visibility);
+    copy(&list->arena, &put->image.workflow_id);
+    copy_visibility(&list->arena, &put->image.visibility);
 }

@@ -3,6 +3,7 @@
 
 struct status store_open(struct io *io, const struct store_options *options, const struct store_recovery *recovery,
                          struct arena *arena, struct store **out) {
+    if (options->memory) return memory_open(io, options, recovery, arena, out);
     return embedded_open(io, options, recovery, arena, out);
 }
 
@@ -22,13 +23,9 @@ uint64_t store_append(struct store_loop *loop, const struct store_record *record
 }
 uint64_t store_appended(const struct store_loop *loop) { return loop->ops->appended(loop); }
 uint64_t store_durable(const struct store_loop *loop) { return loop->ops->durable(loop); }
+void store_reload(struct store_loop *loop, const struct store_recovery *recovery) { loop->ops->reload(loop, recovery); }
 void store_resume(struct store_loop *loop) { loop->ops->resume(loop); }
 
-void store_image_put(struct store_loop *loop, const struct store_image *image) { loop->ops->image_put(loop, image); }
-void store_image_delete(struct store_loop *loop, uint64_t execution) { loop->ops->image_delete(loop, execution); }
-void store_visibility_put(struct store_loop *loop, const struct store_image *image) {
-    loop->ops->visibility_put(loop, image);
-}
 void store_checkpoint(struct store_loop *loop, void (*done)(void *ctx), void *ctx) {
     loop->ops->checkpoint(loop, done, ctx);
 }
@@ -46,4 +43,15 @@ void store_count(struct store_loop *loop, const struct store_list *list,
                  void (*done)(void *ctx, struct status status, const struct store_count *counts, size_t count),
                  void *ctx) {
     loop->ops->count(loop, list, done, ctx);
+}
+
+void store_list_copy(struct store_list *to, const struct store_list *from, struct arena *arena) {
+    *to = *from;
+    to->where = arena_strdup(arena, from->where ? from->where : "");
+    to->group_by = arena_strdup(arena, from->group_by);
+    to->after = bytes_of(arena_copy(arena, from->after.data, from->after.len), from->after.len);
+    struct store_param *params = arena_copy(arena, from->params, from->param_count * sizeof *params);
+    for (unsigned i = 0; i < from->param_count; i++)
+        params[i].text.data = arena_copy(arena, params[i].text.data, params[i].text.len);
+    to->params = params;
 }

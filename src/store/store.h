@@ -11,7 +11,7 @@
  *  S2 When a commit fails, every later one of the loop fails too, until store_resume.
  *  S3 An image is written only after the last record that it contains is durable.
  *  S4 Recovery gives, for each execution that the journal touches: its image (when there is one), then its records above
- *     that image's version, in order.
+ *     that image's version, in order. A deleted execution is not given at all: the store removes what is left of it.
  */
 #ifndef NORN_STORE_STORE_H
 #define NORN_STORE_STORE_H
@@ -87,11 +87,15 @@ struct store_options {
     uint64_t checkpoint_bytes;        /* 0: 64 MiB of journal begin a checkpoint */
     int64_t checkpoint_ns;            /* 0: 60 s after the oldest change that SQLite lacks; idle: none */
     bool no_datasync;                 /* tests only: proves that the trace check sees a missing sync */
+    /* Tests: nothing is kept on a disk, and commits fail as they may with a database elsewhere. One thread. */
+    bool memory;
+    uint64_t memory_seed;
+    uint32_t memory_refused, memory_unknown;     /* commits that fail so, per million */
 };
 
 /* What recovery tells; called on loop 0, on the opening fiber, in this order: node values, then images and records
- * mixed (S4), then `idle` for every open execution with a deadline that was not given as an image. Everything is
- * borrowed for the call. */
+ * mixed (S4; of executions that the journal touches, and of all that have tasks), then `idle` for every open execution
+ * with a deadline that was not given as an image. Everything is borrowed for the call. */
 struct store_recovery {
     void (*node_value)(void *ctx, struct bytes name, struct bytes payload);
     void (*image)(void *ctx, const struct store_image *image);
@@ -149,11 +153,14 @@ uint64_t store_append(struct store_loop *loop, const struct store_record *record
 /* The last number given, and the last that is durable. */
 uint64_t store_appended(const struct store_loop *loop);
 uint64_t store_durable(const struct store_loop *loop);
+/* After `failed`: gives again what is durable, as store_open did, at once; of all loops, the engine takes what is its
+ * own. Then store_resume: later appends may be committed again; those between `failed` and it are lost. */
+void store_reload(struct store_loop *loop, const struct store_recovery *recovery);
 void store_resume(struct store_loop *loop);
 
 /* Inside store_engine.images and .visibility. Copied at once. */
 void store_image_put(struct store_loop *loop, const struct store_image *image);
-/* The execution was deleted: rows and history go. Comes instead of an image. */
+/* The execution was deleted: rows and history go. Comes instead of an image, once, in .images or .visibility. */
 void store_image_delete(struct store_loop *loop, uint64_t execution);
 void store_visibility_put(struct store_loop *loop, const struct store_image *image);     /* state and batches unused */
 

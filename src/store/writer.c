@@ -1,4 +1,5 @@
-/* writer: transactions on the helper that writes SQLite. Without room they wait; any other failure stops the process. */
+/* writer: transactions on the helper that writes SQLite, strictly one after another, for a deletion may follow a row
+ * that it removes. Without room they wait; any other failure stops the process. */
 #include "base/check.h"
 #include "store/embedded.h"
 
@@ -11,9 +12,16 @@ static void work(struct io_helper *helper, void *arg) {
     else job->result = database_apply(&store->writer, job->puts, job->meta, job->durable, &job->arena, &job->error);
 }
 
+static void run_next(struct embedded *store) {
+    struct writer_job *job = store->writer_jobs;
+    if (!job || job->op.busy || job->retry.busy) return;
+    job->durable = store->journal.durable;
+    io_helper_run(store->io, &job->op, store->write_helper, work, job);
+}
+
 static void again(struct io *io, struct io_op *op) {
-    struct writer_job *job = op->ctx;
-    io_helper_run(io, &job->op, job->store->write_helper, work, job);
+    (void)io;
+    run_next(((struct writer_job *)op->ctx)->store);
 }
 
 static void on_done(struct io *io, struct io_op *op) {
@@ -30,14 +38,20 @@ static void on_done(struct io *io, struct io_op *op) {
     CHECKF(job->result == DATABASE_OK, "writing %s failed: %s; stopping. Nothing acknowledged is lost: it is in the"
            " journal", store->database_path, job->error);
     arena_free(&job->arena);
+    store->writer_jobs = job->next;
+    if (!store->writer_jobs) store->writer_jobs_last = &store->writer_jobs;
     job->done(store, job);
+    run_next(store);
 }
 
 void writer_run(struct embedded *store, struct writer_job *job) {
     CHECK(!job->op.busy && !job->retry.busy && job->done);
     job->store = store;
-    job->durable = store->journal.durable;
+    job->next = NULL;
     job->op = (struct io_op){.done = on_done, .ctx = job};
     job->retry = (struct io_op){.done = again, .ctx = job};
-    io_helper_run(store->io, &job->op, store->write_helper, work, job);
+    if (!store->writer_jobs) store->writer_jobs_last = &store->writer_jobs;
+    *store->writer_jobs_last = job;
+    store->writer_jobs_last = &job->next;
+    run_next(store);
 }

@@ -150,7 +150,7 @@ static bool on_images(void *ctx, struct store_loop *loop, bool first, size_t bud
 static void on_imaged(void *ctx, uint64_t number, uint64_t version) {
     struct toy *toy = ctx;
     struct toy_execution *execution = &toy->executions[number % TOY_EXECUTIONS_MAX];
-    CHECK(version > execution->imaged || execution->deleted || version == execution->imaged);
+    CHECK(version >= execution->imaged || execution->deleted);
     execution->imaged = version;
     CHECK(store_may_have(toy->loop, toy_hash(number)));
 }
@@ -238,8 +238,12 @@ static void set_node_value(struct toy *toy, unsigned index) {
 }
 
 void toy_settle(struct toy *toy) {
-    toy->waiter = fiber_current(toy->io);
-    while (store_durable(toy->loop) < store_appended(toy->loop) && !toy->failed) fiber_park(toy->io);
+    while (toy->failed || store_durable(toy->loop) < store_appended(toy->loop)) {
+        if (toy->failed) toy_reload(toy);
+        if (store_durable(toy->loop) == store_appended(toy->loop)) continue;
+        toy->waiter = fiber_current(toy->io);
+        fiber_park(toy->io);
+    }
     toy->waiter = NULL;
 }
 
@@ -251,7 +255,11 @@ static void wake(void *ctx) {
 
 static void await_answer(struct toy *toy) {
     toy->waiter = fiber_current(toy->io);
-    while (!toy->answered) fiber_park(toy->io);
+    while (!toy->answered) {
+        toy->waiter = fiber_current(toy->io);
+        if (toy->failed) toy_reload(toy);
+        else fiber_park(toy->io);
+    }
     toy->waiter = NULL;
     toy->answered = false;
 }
@@ -306,11 +314,11 @@ static void on_found(void *ctx, const struct store_image *image) {
     struct toy *toy = ctx;
     toy->found = image != NULL;
     if (image) adopt(toy, image);
-    toy->answered = true;
+    toy->load_answered = true;
     fiber_wake(toy->io, toy->waiter);
 }
 
-static bool find(struct toy *toy, uint64_t local) {
+bool toy_find(struct toy *toy, uint64_t local) {
     char id[32];
     uint64_t number = toy_number(toy, local);
     snprintf(id, sizeof id, "workflow-%llu", (unsigned long long)number);
@@ -318,9 +326,11 @@ static bool find(struct toy *toy, uint64_t local) {
     name_space(toy, key.namespace_id);
     if (prng_chance(&toy->model->prng, 300000)) key = (struct store_key){.execution = number};
     else if (prng_chance(&toy->model->prng, 300000)) store_u64(key.run_id, number);
-    toy->answered = false;
+    toy->load_answered = false;
     store_load(toy->loop, &key, on_found, toy);
-    await_answer(toy);
+    toy->waiter = fiber_current(toy->io);
+    while (!toy->load_answered) fiber_park(toy->io);
+    toy->waiter = NULL;
     toy->model->loads++;
     return toy->found;
 }
@@ -329,7 +339,7 @@ void toy_load(struct toy *toy, uint64_t number) {
     struct toy_execution *execution = &toy->executions[number];
     uint64_t version = execution->version, chain = execution->chain;
     CHECK(store_may_have(toy->loop, toy_hash(toy_number(toy, number))));
-    CHECKF(find(toy, number), "execution %llu left memory, and SQLite does not have it", (unsigned long long)number);
+    CHECKF(toy_find(toy, number), "execution %llu left memory, and SQLite does not have it", (unsigned long long)number);
     CHECK(execution->version == version && execution->chain == chain);
 }
 
@@ -446,12 +456,12 @@ static void on_idle(void *ctx, uint64_t number, uint64_t hash, int64_t next_at) 
 /* What is there must be a prefix of what was appended, and hold all that was acknowledged. */
 static void compare(struct toy *toy) {
     struct toy_model *model = toy->model;
-    uint64_t newest_kept = 0, oldest_lost = UINT64_MAX;
+    uint64_t newest_kept = 0, oldest_lost = UINT64_MAX, lost = 0;
     for (uint64_t number = 1; number < TOY_EXECUTIONS_MAX; number++) {
         if (!model->appended[number]) continue;
         struct toy_execution *execution = &toy->executions[number];
         if (!execution->resident) {
-            bool there = find(toy, number);
+            bool there = toy_find(toy, number);
             if (!there && was_deleted(model, number)) {
                 execution->version = model->appended[number];
                 execution->deleted = true;
@@ -465,12 +475,14 @@ static void compare(struct toy *toy) {
         }
         if (version < model->appended[number]) {
             uint64_t order = version_of(model, number, version + 1)->order;
+            if (order < oldest_lost) lost = number;
             if (order < oldest_lost) oldest_lost = order;
         }
         model->appended[number] = version;
     }
-    CHECKF(oldest_lost > model->order_acknowledged, "append %llu was acknowledged (up to %llu), and is lost",
-           (unsigned long long)oldest_lost, (unsigned long long)model->order_acknowledged);
+    CHECKF(oldest_lost > model->order_acknowledged, "append %llu of execution %llu was acknowledged (up to"
+           " %llu), and is lost", (unsigned long long)oldest_lost, (unsigned long long)lost,
+           (unsigned long long)model->order_acknowledged);
     CHECKF(oldest_lost > newest_kept, "append %llu is there, %llu before it is not", (unsigned long long)newest_kept,
            (unsigned long long)oldest_lost);
     for (unsigned i = 0; i < TOY_NODES; i++) {
@@ -517,6 +529,23 @@ void toy_attach(struct toy *toy, struct store *store, struct io *io) {
     model->order_acknowledged = model->order;
 }
 
+void toy_reload(struct toy *toy) {
+    struct toys all = {toy, 1};
+    toy->failed = false;
+    toy->last_sequence = 0;
+    for (uint64_t i = 1; i < TOY_EXECUTIONS_MAX; i++) {
+        drop(&toy->executions[i]);
+        toy->executions[i] = (struct toy_execution){0};
+    }
+    memset(toy->node_found, 0, sizeof toy->node_found);
+    struct store_recovery recovery = {on_node_value, on_image, on_record, on_idle, &all};
+    store_reload(toy->loop, &recovery);
+    store_resume(toy->loop);
+    compare(toy);
+    toy->model->order_acknowledged = toy->model->order;
+    toy->model->reloads++;
+}
+
 void toy_free(struct toy *toy) {
     for (uint64_t i = 1; i < TOY_EXECUTIONS_MAX; i++) drop(&toy->executions[i]);
     mem_free(toy->executions);
@@ -561,6 +590,7 @@ static void evict(struct toy *toy) {
 }
 
 void toy_step(struct toy *toy) {
+    if (toy->failed) toy_reload(toy);
     struct prng *prng = &toy->model->prng;
     uint64_t what = prng_below(prng, 1000);
     if (what < 600) change(toy);

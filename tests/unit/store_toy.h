@@ -28,7 +28,7 @@ struct toy_model {
     uint64_t executions;
     uint64_t order, order_acknowledged;
     uint64_t epoch;
-    uint64_t starts, records, checks, loads, lists, refused;
+    uint64_t starts, records, checks, loads, lists, refused, reloads;
     unsigned index;                   /* of the toy that it belongs to */
     struct prng prng;                 /* decides what the toy does */
 };
@@ -57,7 +57,7 @@ struct toy {
     uint64_t node_found[TOY_NODES];
     int64_t payload_max;
     struct fiber *waiter;
-    bool answered, found;
+    bool answered, load_answered, found;
     bool failed;                      /* a commit failed: the store is to be opened again */
 };
 
@@ -77,11 +77,15 @@ void toy_step(struct toy *toy);
 /* Appends to an execution (0: a new one), with a payload of `len` bytes; its number. */
 uint64_t toy_append(struct toy *toy, uint64_t execution, size_t len);
 void toy_delete(struct toy *toy, uint64_t execution);
-/* Waits until all that was appended is durable. */
+/* After a failed commit: forgets everything, takes what is there, and compares. */
+void toy_reload(struct toy *toy);
+/* Waits until all that was appended is durable; when a commit failed, reloads. */
 void toy_settle(struct toy *toy);
 void toy_checkpoint(struct toy *toy);
 /* Loads an execution and compares it with the model; it must have been imaged. */
 void toy_load(struct toy *toy, uint64_t execution);
+/* False: SQLite does not have it. Else what is there is taken into memory. */
+bool toy_find(struct toy *toy, uint64_t execution);
 /* Lists everything, page by page, and compares. */
 void toy_list(struct toy *toy);
 
