@@ -254,7 +254,8 @@ static void fail_start(struct server *server, struct status status) {
 
 static struct status open_store(struct server *server, struct arena *arena) {
     const struct config *config = server->config;
-    struct store_options options = {.dir = config->data, .segment_bytes = config->store_segment,
+    struct store_options options = {.dir = config->data, .loops = server->loop_count,
+                                    .segment_bytes = config->store_segment,
                                     .reserve_bytes = config->store_reserve,
                                     .checkpoint_bytes = config->store_checkpoint_bytes,
                                     .checkpoint_ns = config->store_checkpoint_interval,
