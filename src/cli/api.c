@@ -42,6 +42,6 @@ int cli_api_call(struct cli *cli) {
     const ProtobufCMessage *response = cli_call(cli, cli->args[0], bytes_str(request));
     if (!response) return cli_exit_code(cli);
     if (cli->output == CLI_TEXT) cli->output = CLI_JSON;
-    print_message(cli, response);
+    cli_print_message(cli, response);
     return CLI_OK;
 }

@@ -11,7 +11,7 @@ int cli_health(struct cli *cli) {
     request_free(&request);
     if (!response) return cli_exit_code(cli);
     bool serving = response->status == GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
-    if (cli->output != CLI_TEXT) print_message(cli, &response->base);
+    if (cli->output != CLI_TEXT) cli_print_message(cli, &response->base);
     else buf_printf(&cli->out, "%s is %s\n", cli_address(cli), serving ? "serving" : "not serving");
     return serving ? CLI_OK : CLI_FAILED;
 }

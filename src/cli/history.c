@@ -83,11 +83,11 @@ const char *event_next_run(const history_event *event) {
 
 /* ---- results --------------------------------------------------------------------------------------------------------------- */
 
-void print_payloads(struct cli *cli, const Temporal__Api__Common__V1__Payloads *payloads) {
+void cli_print_payloads(struct cli *cli, const Temporal__Api__Common__V1__Payloads *payloads) {
     for (size_t i = 0; payloads && i < payloads->n_payloads; i++) {
         struct buf text = {0};
         pbjson_write(&text, &payloads->payloads[i]->base, PBJSON_SHORTHAND);
-        print_json(cli, buf_bytes(&text));
+        cli_print_json(cli, buf_bytes(&text));
         buf_free(&text);
     }
 }
@@ -95,7 +95,7 @@ void print_payloads(struct cli *cli, const Temporal__Api__Common__V1__Payloads *
 static int print_text_result(struct cli *cli, const history_event *event) {
     switch (event->event_type) {
     case EVENT(COMPLETED):
-        print_payloads(cli, event->workflow_execution_completed_event_attributes->result);
+        cli_print_payloads(cli, event->workflow_execution_completed_event_attributes->result);
         return CLI_OK;
     case EVENT(FAILED):
         return cli_fail(cli, CLI_FAILED, "the workflow failed: %s",
@@ -109,7 +109,7 @@ static int print_text_result(struct cli *cli, const history_event *event) {
     }
 }
 
-int print_result(struct cli *cli, const char *workflow_id, const char *run_id) {
+int cli_print_result(struct cli *cli, const char *workflow_id, const char *run_id) {
     enum { RUNS_MAX = 100000 };
     for (unsigned run = 0; run < RUNS_MAX; run++) {
         struct history_reader reader = {.cli = cli, .workflow_id = workflow_id, .run_id = run_id, .mode = HISTORY_CLOSE};
@@ -123,7 +123,7 @@ int print_result(struct cli *cli, const char *workflow_id, const char *run_id) {
             continue;
         }
         if (cli->output == CLI_TEXT) return print_text_result(cli, event);
-        print_message(cli, &event->base);
+        cli_print_message(cli, &event->base);
         return event->event_type == EVENT(COMPLETED) ? CLI_OK : CLI_FAILED;
     }
     return cli_fail(cli, CLI_FAILED, "more than %d runs", RUNS_MAX);

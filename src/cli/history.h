@@ -31,8 +31,8 @@ const char *event_type(struct cli *cli, const history_event *event);
 const char *event_next_run(const history_event *event);
 
 /* Waits for the end of a workflow, over all its runs, and prints its result; gives the exit code. */
-int print_result(struct cli *cli, const char *workflow_id, const char *run_id);
+int cli_print_result(struct cli *cli, const char *workflow_id, const char *run_id);
 /* One JSON value a line. */
-void print_payloads(struct cli *cli, const Temporal__Api__Common__V1__Payloads *payloads);
+void cli_print_payloads(struct cli *cli, const Temporal__Api__Common__V1__Payloads *payloads);
 
 #endif

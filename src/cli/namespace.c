@@ -16,7 +16,7 @@ static int call_and_say(struct request *request, const char *method, const char 
     const ProtobufCMessage *response = request->bad ? NULL : cli_call(cli, method, text);
     int code = request->bad ? CLI_USAGE : response ? CLI_OK : cli_exit_code(cli);
     if (response && cli->output == CLI_TEXT) buf_printf(&cli->out, "%s\n", done);
-    else if (response) print_message(cli, response);
+    else if (response) cli_print_message(cli, response);
     request_free(request);
     return code;
 }
@@ -66,7 +66,7 @@ int cli_namespace_describe(struct cli *cli) {
     const description *response = (const void *)cli_call(cli, "DescribeNamespace", request_end(&request));
     request_free(&request);
     if (!response) return cli_exit_code(cli);
-    if (cli->output != CLI_TEXT || !response->namespace_info) print_message(cli, &response->base);
+    if (cli->output != CLI_TEXT || !response->namespace_info) cli_print_message(cli, &response->base);
     else print_namespace(cli, response);
     return CLI_OK;
 }

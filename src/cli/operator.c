@@ -132,8 +132,8 @@ int cli_task_queue_describe(struct cli *cli) {
     add_pollers(&pollers, workflow, "workflow");
     add_pollers(&pollers, activity, "activity");
     if (cli->output != CLI_TEXT) {
-        print_message(cli, &workflow->base);
-        print_message(cli, &activity->base);
+        cli_print_message(cli, &workflow->base);
+        cli_print_message(cli, &activity->base);
         return CLI_OK;
     }
     if (backlog.row_count) table_print(&backlog);

@@ -48,7 +48,7 @@ static size_t bytes_within(const char *text, unsigned width) {
     return len;
 }
 
-void print_heading(struct cli *cli, const char *text) {
+void cli_print_heading(struct cli *cli, const char *text) {
     buf_printf(&cli->out, cli->colours ? "\x1b[1m%s\x1b[0m\n" : "%s\n", text);
 }
 
@@ -149,7 +149,7 @@ static void print_rows_json(struct table *table) {
     }
     if (!lines) buf_append_u8(&text, ']');
     if (lines) buf_append_bytes(&table->cli->out, buf_bytes(&text));
-    else print_json(table->cli, buf_bytes(&text));
+    else cli_print_json(table->cli, buf_bytes(&text));
     buf_free(&text);
 }
 
@@ -192,15 +192,15 @@ void pairf(struct table *table, const char *name, const char *format, ...) {
 
 /* ---- JSON ----------------------------------------------------------------------------------------------------------------- */
 
-void print_json(struct cli *cli, struct bytes json) {
+void cli_print_json(struct cli *cli, struct bytes json) {
     if (cli->output == CLI_JSONL) json_compact(json, &cli->out);
     else json_indent(json, &cli->out);
     buf_append_u8(&cli->out, '\n');
 }
 
-void print_message(struct cli *cli, const ProtobufCMessage *message) {
+void cli_print_message(struct cli *cli, const ProtobufCMessage *message) {
     struct buf text = {0};
     pbjson_write(&text, message, PBJSON_SHORTHAND);
-    print_json(cli, buf_bytes(&text));
+    cli_print_json(cli, buf_bytes(&text));
     buf_free(&text);
 }

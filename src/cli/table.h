@@ -33,9 +33,9 @@ void pair(struct table *table, const char *name, const char *value);
 void pairf(struct table *table, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* A bold line. */
-void print_heading(struct cli *cli, const char *text);
+void cli_print_heading(struct cli *cli, const char *text);
 /* A response: JSON as --output has it. */
-void print_message(struct cli *cli, const ProtobufCMessage *message);
-void print_json(struct cli *cli, struct bytes json);
+void cli_print_message(struct cli *cli, const ProtobufCMessage *message);
+void cli_print_json(struct cli *cli, struct bytes json);
 
 #endif

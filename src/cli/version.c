@@ -9,7 +9,7 @@ int cli_version(struct cli *cli) {
     }
     struct request out = request_begin(cli);
     request_text(&out, "version", NORN_VERSION);
-    print_json(cli, request_end(&out));
+    cli_print_json(cli, request_end(&out));
     request_free(&out);
     return CLI_OK;
 }

@@ -27,7 +27,7 @@ static int finish_with(struct request *request, const char *method, const char *
     int code;
     const ProtobufCMessage *response = finish(request, method, &code);
     if (response && cli->output == CLI_TEXT) buf_printf(&cli->out, "%s\n", done);
-    else if (response) print_message(cli, response);
+    else if (response) cli_print_message(cli, response);
     return code;
 }
 
@@ -79,7 +79,7 @@ int cli_workflow_start(struct cli *cli) {
         request_text(&out, "type", cli_value(cli, "type"));
         request_text(&out, "namespace", cli_namespace(cli));
         request_text(&out, "taskQueue", cli_value(cli, "task-queue"));
-        print_json(cli, request_end(&out));
+        cli_print_json(cli, request_end(&out));
         request_free(&out);
         return CLI_OK;
     }
@@ -100,12 +100,12 @@ int cli_workflow_execute(struct cli *cli) {
     if (!run_id) return code;
     if (cli->output == CLI_TEXT) buf_printf(&cli->out, "Started %s, run %s\n", id, run_id);
     cli_flush(cli);
-    return print_result(cli, id, run_id);
+    return cli_print_result(cli, id, run_id);
 }
 
 int cli_workflow_result(struct cli *cli) {
     const char *id = workflow_id(cli);
-    return id ? print_result(cli, id, cli_value(cli, "run-id")) : CLI_USAGE;
+    return id ? cli_print_result(cli, id, cli_value(cli, "run-id")) : CLI_USAGE;
 }
 
 /* ---- messages to a workflow ------------------------------------------------------------------------------------------- */
@@ -171,9 +171,9 @@ int cli_workflow_query(struct cli *cli) {
     const Temporal__Api__Workflowservice__V1__QueryWorkflowResponse *response =
         (const void *)finish(&request, "QueryWorkflow", &code);
     if (!response) return code;
-    if (cli->output != CLI_TEXT) print_message(cli, &response->base);
+    if (cli->output != CLI_TEXT) cli_print_message(cli, &response->base);
     else if (response->query_rejected)
         return cli_fail(cli, CLI_FAILED, "rejected: the workflow is %s", show_status(cli, response->query_rejected->status));
-    else print_payloads(cli, response->query_result);
+    else cli_print_payloads(cli, response->query_result);
     return CLI_OK;
 }

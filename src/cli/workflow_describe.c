@@ -57,7 +57,7 @@ static const char *state_of(struct cli *cli, const activity *pending) {
 
 static void print_pending(struct cli *cli, const description *from) {
     if (from->n_pending_activities) {
-        print_heading(cli, "\nPending activities");
+        cli_print_heading(cli, "\nPending activities");
         struct table table = table_new(cli, (const char *const[]){"ID", "TYPE", "STATE", "ATTEMPT", "SINCE", "WORKER", "LAST FAILURE", NULL});
         for (size_t i = 0; i < from->n_pending_activities; i++) {
             const activity *pending = from->pending_activities[i];
@@ -72,7 +72,7 @@ static void print_pending(struct cli *cli, const description *from) {
         table_print(&table);
     }
     if (!from->n_pending_children) return;
-    print_heading(cli, "\nPending children");
+    cli_print_heading(cli, "\nPending children");
     struct table table = table_new(cli, (const char *const[]){"WORKFLOW", "TYPE", "RUN", NULL});
     for (size_t i = 0; i < from->n_pending_children; i++) {
         table_cell(&table, from->pending_children[i]->workflow_id);
@@ -86,7 +86,7 @@ int cli_workflow_describe(struct cli *cli) {
     const description *from = describe(cli);
     if (!from) return cli_exit_code(cli);
     if (cli->output != CLI_TEXT || !from->workflow_execution_info) {
-        print_message(cli, &from->base);
+        cli_print_message(cli, &from->base);
         return CLI_OK;
     }
     print_run(cli, from);
@@ -220,6 +220,6 @@ int cli_workflow_explain(struct cli *cli) {
         buf_printf(&cli->out, "%s is %s since %s%s\n", info->execution->workflow_id, show_status(cli, info->status),
                    at(cli, open ? info->start_time : info->close_time), open ? ".\n" : ": it waits for nothing.");
     if (open) explain_open(cli, from, &waits);
-    else if (cli->output == CLI_JSON) print_json(cli, bytes_str("[]"));
+    else if (cli->output == CLI_JSON) cli_print_json(cli, bytes_str("[]"));
     return CLI_OK;
 }

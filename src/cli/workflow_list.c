@@ -53,7 +53,7 @@ static int list(struct cli *cli, unsigned limit, struct table *table) {
         if (!response) return cli_exit_code(cli);
         for (size_t i = 0; i < response->n_executions && rows < limit; i++, rows++) {
             if (cli->output == CLI_TEXT) add_row(table, response->executions[i]);
-            else print_message(cli, &response->executions[i]->base);
+            else cli_print_message(cli, &response->executions[i]->base);
         }
         if (response->next_page_token.len == 0) return CLI_OK;
         token = token_text(cli, response->next_page_token);
@@ -73,7 +73,7 @@ static int list_json(struct cli *cli, unsigned limit) {
     buf_append_u8(&array, '[');
     for (size_t i = 0; i + 1 < lines.len; i++) buf_append_u8(&array, lines.data[i] == '\n' ? ',' : lines.data[i]);
     buf_append_u8(&array, ']');
-    print_json(cli, buf_bytes(&array));
+    cli_print_json(cli, buf_bytes(&array));
     buf_free(&array);
     buf_free(&lines);
     return CLI_OK;
@@ -105,7 +105,7 @@ int cli_workflow_count(struct cli *cli) {
     request_free(&request);
     if (!response) return cli_exit_code(cli);
     if (cli->output != CLI_TEXT) {
-        print_message(cli, &response->base);
+        cli_print_message(cli, &response->base);
         return CLI_OK;
     }
     buf_printf(&cli->out, "%lld\n", (long long)response->count);

@@ -71,7 +71,7 @@ static int show_json(struct cli *cli, struct history_reader *reader) {
     }
     buf_append_str(&text, "]}");
     bool good = status_ok(cli->status);
-    if (good) print_json(cli, buf_bytes(&text));
+    if (good) cli_print_json(cli, buf_bytes(&text));
     buf_free(&text);
     return good ? CLI_OK : cli_call_failed(cli, "GetWorkflowExecutionHistory");
 }
@@ -80,7 +80,7 @@ static int show_lines(struct cli *cli, struct history_reader *reader) {
     const Temporal__Api__History__V1__History *history;
     for (bool first = true; (history = cli_history_next(reader)); first = false) {
         if (cli->output == CLI_TEXT) print_page(cli, history, first);
-        for (size_t i = 0; cli->output == CLI_JSONL && i < history->n_events; i++) print_message(cli, &history->events[i]->base);
+        for (size_t i = 0; cli->output == CLI_JSONL && i < history->n_events; i++) cli_print_message(cli, &history->events[i]->base);
         cli_flush(cli);
     }
     return status_ok(cli->status) ? CLI_OK : cli_call_failed(cli, "GetWorkflowExecutionHistory");

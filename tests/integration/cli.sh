@@ -1,0 +1,104 @@
+#!/bin/bash
+# cli.sh - the norn command against a real server: what it prints, and its exit codes. NORN is the program, TEST_DIR an
+# empty folder, NORN_PYTHON a Python with the Temporal SDK (for the demo).
+# timeout: 120
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+: "${NORN:?set NORN to the norn program}" "${TEST_DIR:?}"
+. "$here/../sdk/server.sh"
+server=
+trap '[ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true' EXIT
+failures=0
+unset TEMPORAL_ADDRESS TEMPORAL_NAMESPACE NO_COLOR
+
+# check NAME EXIT_CODE PATTERN COMMAND...: the exit code, and an extended regular expression in what is printed.
+check() {
+    local name=$1 code=$2 pattern=$3 status=0
+    shift 3
+    "$@" >"$TEST_DIR/out" 2>&1 || status=$?
+    if [ "$status" != "$code" ] || ! grep -Eq -- "$pattern" "$TEST_DIR/out"; then
+        echo "FAIL $name: exit code $status, wanted $code and /$pattern/ in:"
+        sed 's/^/    /' "$TEST_DIR/out"
+        failures=$((failures + 1))
+    else
+        echo "PASS $name"
+    fi
+}
+json() { "${NORN_PYTHON:-python3}" -c 'import json, sys; print(eval(sys.argv[1], {"x": json.load(sys.stdin)}))' "$1"; }
+
+# --- without a server ----------------------------------------------------------------------------
+check "help lists the commands" 0 '^  workflow start ' "$NORN"
+check "help about one" 0 '^  -f, --follow' "$NORN" help workflow show
+check "version" 0 '^norn [0-9]' "$NORN" --version
+check "unknown command" 2 'there is no command "dance"' "$NORN" dance
+check "unknown flag" 2 'there is no flag --nope' "$NORN" workflow list --nope
+check "nearest setting" 2 'there is no flag --grcp; the nearest is --grpc' "$NORN" server --grcp 127.0.0.1:0
+check "bad setting" 2 '--loops: loops is "x"; allowed: 0 to 256' "$NORN" server --loops x
+check "open address" 2 'insecure' "$NORN" server --grpc 0.0.0.0:0
+check "no server" 3 'connection refused; is the server running\?' "$NORN" workflow list --address 127.0.0.1:1
+check "bad address" 2 'expected HOST:PORT' "$NORN" workflow list --address nonsense
+check "api" 0 '^StartWorkflowExecution +done' "$NORN" api
+check "completion" 0 'complete .*norn' "$NORN" completion bash
+check "completes" 0 '^--follow$' "$NORN" complete -- workflow show --f
+
+printf 'grpc: 127.0.0.1:0\nlimit: {maxIDLength: 99}\n' >"$TEST_DIR/norn.yaml"
+check "config from a file" 0 'limit.maxIDLength +99 +.*norn.yaml:2' "$NORN" config show --config "$TEST_DIR/norn.yaml"
+check "config from the environment" 0 'loops +3 +NORN_LOOPS' env NORN_LOOPS=3 "$NORN" config show
+check "config from a flag" 0 'loops +4 +--loops' env NORN_LOOPS=3 "$NORN" config show --loops 4
+echo 'blob: 1' >"$TEST_DIR/bad.yaml"
+check "config with a mistake" 2 'bad.yaml:1: there is no setting "blob"' "$NORN" config show --config "$TEST_DIR/bad.yaml"
+
+# --- with one ---------------------------------------------------------------------------------------
+start_server "$TEST_DIR/data"
+export TEMPORAL_ADDRESS=$grpc
+check "health" 0 'is serving' "$NORN" health
+check "second server on the same data" 1 'locked|another process' "$NORN" server --data "$TEST_DIR/data" \
+    --grpc 127.0.0.1:0 --http 127.0.0.1:0 --metrics 127.0.0.1:0
+check "default namespace" 0 '^default +Registered' "$NORN" namespace list
+check "namespace create" 0 'is there' "$NORN" namespace create payments --retention 30d --description "money"
+check "namespace describe" 0 '^Retention +30d' "$NORN" namespace describe payments
+check "namespace update" 0 'Updated' "$NORN" namespace update payments --retention 40d
+check "namespace updated" 0 '^Retention +40d' "$NORN" namespace describe payments
+check "namespace unknown" 1 'NOT_FOUND' "$NORN" namespace describe nope
+
+check "start" 0 '^Workflow +order-1' "$NORN" workflow start order-1 --type Order --task-queue orders --input '{"n": 1.10}' \
+    --memo who=ann --run-timeout 1h
+check "start again" 1 'ALREADY_EXISTS' "$NORN" workflow start order-1 --type Order --task-queue orders
+check "start without a type" 2 'are needed' "$NORN" workflow start order-2
+check "start with a text that is not JSON" 2 "a text needs quotes" "$NORN" workflow start order-2 --type T -t q -i text
+check "list" 0 '^Running +order-1 +Order' "$NORN" workflow list
+check "count" 0 '^1$' "$NORN" workflow count
+check "list in another namespace" 0 'No workflows in namespace payments' "$NORN" workflow list --namespace payments
+check "describe" 0 '^Run timeout +1h' "$NORN" workflow describe order-1
+check "explain" 0 'a worker to take a workflow task .*task queue orders' "$NORN" workflow explain order-1
+check "show" 0 '1  .*WorkflowExecutionStarted .*input=\[\{"n":1.10\}\]' "$NORN" workflow show order-1
+check "signal" 0 'Signaled' "$NORN" workflow signal order-1 --name approve --input true
+check "cancel" 0 'Cancellation requested' "$NORN" workflow cancel order-1 --reason "changed my mind"
+check "history has them" 0 'WorkflowExecutionCancelRequested' "$NORN" workflow show order-1
+check "task queue" 0 '^workflow +1 ' "$NORN" task-queue describe orders
+check "terminate" 0 'Terminated' "$NORN" workflow terminate order-1 --reason bye
+check "result" 1 'the workflow was terminated: bye' "$NORN" workflow result order-1
+check "explain a closed one" 0 'is Terminated .*it waits for nothing' "$NORN" workflow explain order-1
+check "follow ends" 0 'WorkflowExecutionTerminated' "$NORN" workflow show order-1 --follow
+check "unknown workflow" 1 'NOT_FOUND' "$NORN" workflow describe nope
+check "search attribute" 0 'Added' "$NORN" operator search-attribute create --name Customer --type Keyword
+check "search attribute is there" 0 '^Customer +Keyword +custom' "$NORN" operator search-attribute list
+check "any call" 0 '"serverVersion"' "$NORN" api call GetSystemInfo
+check "a call that is not done" 1 'does not do .* yet' "$NORN" api call \
+    "$("$NORN" api --missing --service workflowservice --output json | json 'x[0]["method"]')"
+
+[ "$("$NORN" workflow list --output json | json 'x[0]["execution"]["workflowId"]')" = order-1 ] || { echo "FAIL json list"; failures=1; }
+[ "$("$NORN" workflow show order-1 --output json | json 'x["events"][0]["eventId"]')" = 1 ] || { echo "FAIL json show"; failures=1; }
+if "$NORN" workflow list | grep -q $'\x1b'; then echo "FAIL colours without a terminal"; failures=1; fi
+fetch() { "${NORN_PYTHON:-python3}" -c 'import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())' "$1"; }
+check "/health" 0 '^serving' fetch "http://$http/health"
+fetch "http://$metrics/metrics" >"$TEST_DIR/metrics"
+check "metrics" 0 '^norn_requests_total\{method="StartWorkflowExecution",code="OK"\} 1$' cat "$TEST_DIR/metrics"
+check "metrics end" 0 '^# EOF$' cat "$TEST_DIR/metrics"
+stop_server || failures=1
+
+if [ -n "${NORN_PYTHON:-}" ]; then
+    check "demo" 0 'WorkflowExecutionCompleted .*parcel-order' "$here/../../tools/demo.sh" "$NORN" --demo-once \
+        --data "$TEST_DIR/demo/below/it" --grpc 127.0.0.1:0 --http 127.0.0.1:0 --metrics 127.0.0.1:0
+fi
+[ "$failures" = 0 ]
