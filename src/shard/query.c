@@ -168,6 +168,11 @@ static void timer_done(struct io *io, struct io_op *op) {
     }
     if (query->warn_at && query->warn_at <= now) {
         query->warn_at = 0;              /* once */
+        /* One that waits for a workflow task is not told: it would be answered with the task. */
+        if (query->state != QUERY_SENT) {
+            set_timer(query);
+            return;
+        }
         struct queue_name name = engine_queue(exec, QUEUE_WORKFLOW, exec->start->task_queue);
         if (!engine->host.sticky_alive(engine->host.ctx, &name)) {
             query_fail(engine, exec, query,
