@@ -282,6 +282,7 @@ void frontend_rpc(struct io *io, void *ctx, struct rpc_call *rpc) {
     call->call = (struct call){.io = io, .arena = &rpc->arena, .request_bytes = rpc->request, .method = method->name,
                                .client_name = metadata_text(rpc, "client-name"),
                                .client_version = metadata_text(rpc, "client-version"),
+                               .supported_features = metadata_text(rpc, "supported-features"),
                                .deadline = rpc->deadline, .end = api_end};
     rpc->service = call;
     rpc->on_cancel = rpc_cancelled;

@@ -38,6 +38,7 @@ struct call {
     const struct namespace_info *ns;    /* NULL for calls without one */
     const char *method;                 /* "StartWorkflowExecution" */
     const char *client_name, *client_version;   /* metadata; "" when absent */
+    const char *supported_features;     /* metadata: a list with commas; "" or NULL when absent */
     int64_t deadline;                   /* io_now; INT64_MAX: none */
     call_end_fn *end;
 

@@ -20,6 +20,7 @@ struct reading {
     size_t page;                       /* events at most */
     bool waits;
     bool shows_transient;
+    bool follows_new_run;              /* the client follows new_execution_run_id by itself */
 };
 
 /* ---- the answer ---- */
@@ -37,6 +38,27 @@ static void answer(struct engine *engine, struct reading *reading, struct call *
     engine_reply_bytes(engine, reading->exec, call, copy);
 }
 
+/* Old clients know the next run of a chain only from continue-as-new: the close event, which is the last of *events, is
+ * shown as one. */
+static void show_as_continued(const struct exec *exec, struct arena *arena, struct buf *events) {
+    int64_t last = history_last(&exec->history);
+    HistoryEvent *close = history_decode(&exec->history, last, arena);
+    struct buf one = {0};
+    history_copy(&exec->history, last, last, 1, HISTORY_PAGE_BYTES, &one);
+    events->len -= one.len;
+    buf_free(&one);
+    EVENT_NEW(WorkflowExecutionContinuedAsNew, workflow_execution_continued_as_new, continued);
+    continued.new_execution_run_id = exec->info->new_run_id;
+    EVENT_SET(close, WORKFLOW_EXECUTION_CONTINUED_AS_NEW, workflow_execution_continued_as_new, &continued);
+    pb_append_field(events, 1, pb_pack(arena, &close->base));
+}
+
+static bool must_show_as_continued(const struct reading *reading, int64_t next_event_id) {
+    const struct exec *exec = reading->exec;
+    return !reading->follows_new_run && !exec_open(exec) && !text_empty(exec->info->new_run_id) &&
+           exec->info->status != STATUS_OF(CONTINUED_AS_NEW) && next_event_id > history_last(&exec->history);
+}
+
 static bool give_close_event(struct engine *engine, struct reading *reading, struct call *call) {
     struct exec *exec = reading->exec;
     struct buf events = {0};
@@ -47,6 +69,7 @@ static bool give_close_event(struct engine *engine, struct reading *reading, str
     }
     int64_t last = history_last(&exec->history);
     history_copy(&exec->history, last, last, 1, HISTORY_PAGE_BYTES, &events);
+    if (must_show_as_continued(reading, last + 1)) show_as_continued(exec, call->arena, &events);
     answer(engine, reading, call, &events, false);
     return true;
 }
@@ -67,6 +90,7 @@ static bool give_range(struct engine *engine, struct reading *reading, struct ca
     struct buf events = {0};
     token->next_event_id = history_copy(&exec->history, token->next_event_id, last, reading->page, HISTORY_PAGE_BYTES, &events);
     bool more = token->next_event_id <= last || (reading->waits && exec_open(exec));
+    if (events.len && must_show_as_continued(reading, token->next_event_id)) show_as_continued(exec, call->arena, &events);
     if (!more && has_transient(reading)) workflow_task_transient_events(exec, call->arena, &events);
     answer(engine, reading, call, &events, more);
     return true;
@@ -181,6 +205,7 @@ void engine_get_workflow_execution_history(struct engine *engine, struct call *c
     reading->page = page_size(request->maximum_page_size);
     reading->waits = request->wait_new_event && !token->task;
     reading->shows_transient = is_worker(call);
+    reading->follows_new_run = call->supported_features && strstr(call->supported_features, "follows-next-run-id");
     if (first) {
         token->run_id = exec->start->run_id;
         token->execution = exec->number;

@@ -13,6 +13,7 @@
 typedef Temporal__Api__Common__V1__Link Link;
 typedef Temporal__Api__Common__V1__Link__WorkflowEvent LinkEvent;
 typedef Temporal__Api__Common__V1__Link__WorkflowEvent__EventReference LinkEventReference;
+typedef Temporal__Api__Common__V1__Link__WorkflowEvent__RequestIdReference LinkRequestReference;
 
 enum { START_EAGER_TASK = 2 };         /* field eager_workflow_task of StartWorkflowExecutionResponse */
 
@@ -27,23 +28,37 @@ struct start {
 
 /* ---- answers ---- */
 
-static Link *event_link(struct start *start, const struct exec *exec, int64_t event_id, int32_t type) {
+/* The event that the request made: the first of the run, or one that the request id finds (it may still wait for its
+ * id). */
+static Link *event_link(struct start *start, const struct exec *exec, bool attached) {
     Link *link = PB_NEW(start->arena, temporal__api__common__v1__link);
     LinkEvent *event = PB_NEW(start->arena, temporal__api__common__v1__link__workflow_event);
-    LinkEventReference *reference = PB_NEW(start->arena, temporal__api__common__v1__link__workflow_event__event_reference);
     link->variant_case = TEMPORAL__API__COMMON__V1__LINK__VARIANT_WORKFLOW_EVENT;
     link->workflow_event = event;
     event->namespace_ = pb_text(start->call->ns->name);
     event->workflow_id = exec->start->workflow_id;
     event->run_id = exec->start->run_id;
-    event->reference_case = TEMPORAL__API__COMMON__V1__LINK__WORKFLOW_EVENT__REFERENCE_EVENT_REF;
-    event->event_ref = reference;
-    reference->event_id = event_id;
-    reference->event_type = (Temporal__Api__Enums__V1__EventType)type;
+    if (attached) {
+        event->reference_case = TEMPORAL__API__COMMON__V1__LINK__WORKFLOW_EVENT__REFERENCE_REQUEST_ID_REF;
+        LinkRequestReference *by_id =
+            PB_NEW(start->arena, temporal__api__common__v1__link__workflow_event__request_id_reference);
+        by_id->request_id = start->request->request_id;
+        by_id->event_type = EVENT(WORKFLOW_EXECUTION_OPTIONS_UPDATED);
+        event->request_id_ref = by_id;
+    } else {
+        event->reference_case = TEMPORAL__API__COMMON__V1__LINK__WORKFLOW_EVENT__REFERENCE_EVENT_REF;
+        LinkEventReference *first = PB_NEW(start->arena, temporal__api__common__v1__link__workflow_event__event_reference);
+        first->event_id = 1;
+        first->event_type = EVENT(WORKFLOW_EXECUTION_STARTED);
+        event->event_ref = first;
+    }
     return link;
 }
 
-static struct bytes answer(struct start *start, const struct exec *exec, bool started) {
+enum outcome { OUTCOME_STARTED, OUTCOME_USED, OUTCOME_ATTACHED };
+
+static struct bytes answer(struct start *start, const struct exec *exec, enum outcome outcome) {
+    bool started = outcome == OUTCOME_STARTED;
     if (start->signal) {
         SignalWithStartWorkflowExecutionResponse response =
             TEMPORAL__API__WORKFLOWSERVICE__V1__SIGNAL_WITH_START_WORKFLOW_EXECUTION_RESPONSE__INIT;
@@ -57,7 +72,7 @@ static struct bytes answer(struct start *start, const struct exec *exec, bool st
     response.first_execution_run_id = exec->start->first_run_id;
     response.started = started;
     response.status = (Temporal__Api__Enums__V1__WorkflowExecutionStatus)exec->info->status;
-    response.link = event_link(start, exec, 1, EVENT(WORKFLOW_EXECUTION_STARTED));
+    response.link = event_link(start, exec, outcome == OUTCOME_ATTACHED);
     return pb_pack(start->arena, &response.base);
 }
 
@@ -119,16 +134,19 @@ static EVENT_ATTRIBUTES(WorkflowExecutionStarted) *started_event(struct start *s
     return started;
 }
 
-/* The first task goes to the caller with the answer, as a poll would give it. */
-static struct bytes add_eager_task(struct start *start, struct txn *txn, struct bytes response) {
+static void start_eager_task(struct start *start, struct txn *txn) {
     uint8_t raw[UUID_LEN];
     char request_id[UUID_TEXT_SIZE];
     engine_new_run_id(start->engine, raw);
     uuid_text(raw, request_id);
     workflow_task_start(txn, start->request->identity, request_id);
+}
+
+/* The first task goes to the caller with the answer, as a poll would give it. */
+static struct bytes add_eager_task(struct start *start, struct exec *exec, struct bytes response) {
     struct buf out = {0};
     buf_append_bytes(&out, response);
-    pb_append_field(&out, START_EAGER_TASK, task_answer(start->engine, txn->exec, start->arena, false));
+    pb_append_field(&out, START_EAGER_TASK, task_answer(start->engine, exec, start->arena, false));
     struct bytes copy = bytes_of(arena_copy(start->arena, out.data, out.len), out.len);
     buf_free(&out);
     return copy;
@@ -170,8 +188,11 @@ static void create(struct start *start) {
     if (start->signal) signal_add_from_start(&txn, start->signal);
     if (eager) workflow_task_schedule_inline(&txn);
     else if (!waits) workflow_task_schedule(&txn);
-    struct bytes response = answer(start, exec, true);
-    if (eager) response = add_eager_task(start, &txn, response);
+    struct bytes response = answer(start, exec, OUTCOME_STARTED);
+    if (eager) {
+        start_eager_task(start, &txn);
+        response = add_eager_task(start, exec, response);
+    }
     txn_reply_bytes(&txn, start->call, response);
     if (replaces) {
         terminate_present(start, &old, exec->start->run_id);
@@ -200,14 +221,14 @@ static void attach(struct start *start) {
     }
     EVENT_SET(&event, WORKFLOW_EXECUTION_OPTIONS_UPDATED, workflow_execution_options_updated, &updated);
     txn_add_event(&txn, &event);
-    txn_reply_bytes(&txn, start->call, answer(start, start->present, false));
+    txn_reply_bytes(&txn, start->call, answer(start, start->present, OUTCOME_ATTACHED));
     txn_commit(&txn);
 }
 
 static void use_existing(struct start *start) {
     if (start->signal) {
         signal_running_from_start(start->engine, start->present, start->call, start->signal,
-                                  answer(start, start->present, false));
+                                  answer(start, start->present, OUTCOME_USED));
         return;
     }
     const Temporal__Api__Workflow__V1__OnConflictOptions *options = start->request->on_conflict_options;
@@ -215,7 +236,7 @@ static void use_existing(struct start *start) {
         attach(start);
         return;
     }
-    engine_reply_bytes(start->engine, start->present, start->call, answer(start, start->present, false));
+    engine_reply_bytes(start->engine, start->present, start->call, answer(start, start->present, OUTCOME_USED));
 }
 
 static void meets_running(struct start *start) {
@@ -251,6 +272,17 @@ static void meets_closed(struct start *start) {
     } else create(start);
 }
 
+/* The request has come before. Its eager task goes out again while it is the caller's to complete. */
+static void answer_again(struct start *start, const StateRequest *request) {
+    struct exec *exec = start->present;
+    bool started = request->event_type == EVENT(WORKFLOW_EXECUTION_STARTED);
+    struct bytes response = answer(start, exec, started ? OUTCOME_STARTED : OUTCOME_ATTACHED);
+    bool eager = started && start->request->request_eager_execution && exec_task_started(exec) &&
+                 exec->task->started_event_id == 3 && !workflow_task_transient(exec->task);
+    if (eager) response = add_eager_task(start, exec, response);
+    engine_reply_bytes(start->engine, exec, start->call, response);
+}
+
 static void run(struct start *start, engine_call_fn *again) {
     struct engine *engine = start->engine;
     struct call *call = start->call;
@@ -270,13 +302,12 @@ static void run(struct start *start, engine_call_fn *again) {
     if (start->present && !start->signal) {
         struct item *known = exec_find_text(start->present, STATE_REQUEST, request->request_id);
         if (known) {
-            bool started = known->request->event_type == EVENT(WORKFLOW_EXECUTION_STARTED);
-            engine_reply_bytes(engine, start->present, call, answer(start, start->present, started));
+            answer_again(start, known->request);
             return;
         }
     }
-    if (start->present && start->signal && signal_known(start->present, start->signal->request_id)) {
-        engine_reply_bytes(engine, start->present, call, answer(start, start->present, false));
+    if (start->present && start->signal && exec_open(start->present) && signal_known(start->present, start->signal->request_id)) {
+        engine_reply_bytes(engine, start->present, call, answer(start, start->present, OUTCOME_USED));
         return;
     }
     status = start_admit(engine, call);

@@ -96,7 +96,7 @@ struct status start_check(struct engine *engine, struct call *call, StartWorkflo
     TRY(check_text(engine, arena, request->request_id, "RequestId", false));
     if (signal) TRY(check_text(engine, arena, signal->signal_name, "SignalName", true));
     if (!request->task_queue) request->task_queue = PB_NEW(arena, temporal__api__taskqueue__v1__task_queue);
-    TRY(task_queue_check(arena, request->task_queue, "", engine->limits.id_length_max));
+    TRY(task_queue_check_user(arena, request->task_queue, "", engine->limits.id_length_max));
     TRY(check_timing(arena, request));
     fill(engine, call, request);
     TRY(retry_policy_check(arena, request->retry_policy));

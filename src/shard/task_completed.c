@@ -109,13 +109,20 @@ static void set_sticky(struct exec *exec, const RespondWorkflowTaskCompletedRequ
     exec_touch(exec, STATE_INFO);
 }
 
+/* Whether something is held back that workflow code must see. */
+static bool holds_news(const struct exec *exec) {
+    ITEMS_EACH(item, exec, STATE_BUFFERED) {
+        if (!event_may_be_ignored(item->buffered->event_type)) return true;
+    }
+    return false;
+}
+
 /* The next task, when one is needed; true when it goes to the worker with the answer. */
 static bool next_task(struct completion *completion, int64_t original_scheduled_time) {
     struct txn *txn = completion->txn;
     struct exec *exec = completion->exec;
     const RespondWorkflowTaskCompletedRequest *request = completion->request;
-    bool needed = request->force_create_new_workflow_task || completion->had_buffered_events || completion->wants_task ||
-                  txn_has_buffered(txn);
+    bool needed = request->force_create_new_workflow_task || completion->wants_task || holds_news(exec);
     txn_flush(txn);
     if (!needed) return false;
     bool here = request->return_new_workflow_task;
@@ -135,8 +142,8 @@ static struct bytes answer(struct completion *completion, bool with_task) {
     if (!with_task) return pb_pack(arena, &response.base);
     struct buf out = {0};
     pb_append(&out, &response.base);
-    bool partial = !text_empty(completion->exec->info->sticky_queue);
-    pb_append_field(&out, COMPLETED_WORKFLOW_TASK, task_answer(completion->engine, completion->exec, arena, partial));
+    /* The worker that has just completed a task has the run cached. */
+    pb_append_field(&out, COMPLETED_WORKFLOW_TASK, task_answer(completion->engine, completion->exec, arena, true));
     struct bytes copy = bytes_of(arena_copy(arena, out.data, out.len), out.len);
     buf_free(&out);
     return copy;

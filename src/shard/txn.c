@@ -50,6 +50,7 @@ static int64_t hold_back(struct txn *txn, HistoryEvent *event) {
     event->event_id = 0;
     struct bytes packed = pb_pack(&txn->arena, &event->base);
     StateBuffered *buffered = state_new(&norn__state__buffered__descriptor);
+    buffered->event_type = (int32_t)event->event_type;
     buffered->event.len = packed.len;
     buffered->event.data = mem_copy(packed.data, packed.len);
     event->event_id = EVENT_ID_BUFFERED;

@@ -283,7 +283,9 @@ void workflow_task_time_out(struct txn *txn, int32_t timeout_type) {
         EVENT_SET(&event, WORKFLOW_TASK_TIMED_OUT, workflow_task_timed_out, &timed_out);
         txn_add_event(txn, &event);
     }
-    schedule(txn, next_attempt(txn, attempt));
+    int32_t next = next_attempt(txn, attempt);
+    /* That a sticky worker did not come is nobody's failure. */
+    schedule(txn, timeout_type == TIMEOUT_TYPE(SCHEDULE_TO_START) ? attempt : next);
 }
 
 void workflow_task_end_by_force(struct txn *txn, int32_t cause, const Failure *failure, const char *identity) {

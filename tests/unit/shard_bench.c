@@ -158,6 +158,7 @@ static struct bench_call *make_call(struct bench *bench, const ProtobufCMessage 
         .method = "Test",
         .client_name = "temporal-go",
         .client_version = "1.50.0",
+        .supported_features = "follows-next-run-id",
         .deadline = io_now(bench->io) + SECONDS(70),
         .end = ended,
     };

@@ -70,12 +70,9 @@ static void list_load(struct store_loop *loop, const struct store_key *key,
                       void (*found)(void *ctx, const struct store_image *image), void *ctx) {
     found(ctx, NULL);
 }
-static void list_image(struct store_loop *loop, const struct store_image *image) {}
-static void list_image_delete(struct store_loop *loop, uint64_t execution) {}
 static const struct store_ops list_ops = {
     .append = list_append, .appended = list_appended, .durable = list_durable, .admit = list_admit,
-    .may_have = list_may_have, .load = list_load, .image_put = list_image, .image_delete = list_image_delete,
-    .visibility_put = list_image,
+    .may_have = list_may_have, .load = list_load,
 };
 
 /* ---- the world ------------------------------------------------------------------------------------------------------ */
