@@ -182,6 +182,7 @@ static void heartbeat(struct act *act, const Payloads *details, const ProtobufCM
     } else {
         STATE_SET_MESSAGE(&activity->heartbeat_details, details);
         activity->heartbeat_time = txn.now;
+        if (!text_empty(act->identity)) state_set_text(&activity->last_identity, act->identity);
         exec_touch_item(act->exec, act->item);
     }
     commit(&txn, act, response);

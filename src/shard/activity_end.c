@@ -90,7 +90,7 @@ static bool is_schedule_timeout(const Failure *failure) {
 static void next_attempt(struct txn *txn, struct item *item, const Failure *failure, int64_t interval) {
     StateActivity *activity = item->activity;
     STATE_SET_MESSAGE(&activity->last_failure, failure_for_retry(&txn->arena, failure));
-    state_set_text(&activity->last_identity, activity->identity);
+    if (!text_empty(activity->identity)) state_set_text(&activity->last_identity, activity->identity);
     state_set_text(&activity->identity, "");
     state_set_text(&activity->request_id, "");
     activity->attempt++;
