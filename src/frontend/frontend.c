@@ -166,9 +166,29 @@ static const char *workflow_id_of(const ProtobufCMessage *request) {
     return execution && *execution ? (*execution)->workflow_id : "";
 }
 
+/* Workers may leave the namespace out where the task token tells it; where both do, they must agree. NULL: none is
+ * told, or the token is not ours, which route() refuses. */
+static const struct namespace_info *token_namespace(struct frontend *frontend, struct api_call *call) {
+    const ProtobufCBinaryData *data = field_of(call->call.request, "task_token");
+    const TaskToken *token = data && data->len ? token_decode(call->call.arena, *data) : NULL;
+    return token ? namespaces_by_id(frontend->namespaces, token->namespace_id.data) : NULL;
+}
+
 static bool find_namespace(struct frontend *frontend, struct api_call *call) {
     const char *name = text_field(call->call.request, "namespace");
     if (!name || call->method->route == API_NODE || call->method->handler == api_describe_namespace) return true;
+    if (call->method->route == API_TOKEN) {
+        const struct namespace_info *told = token_namespace(frontend, call);
+        if (told && name[0] && strcmp(told->name, name) != 0) {
+            call_fail(&call->call, STATUS_INVALID_ARGUMENT,
+                      "Operation requested with a token from a different namespace.");
+            return false;
+        }
+        if (told && !name[0]) {
+            call->call.ns = namespace_hold(told);
+            return true;
+        }
+    }
     if (!name[0]) {
         call_fail(&call->call, STATUS_INVALID_ARGUMENT, "Namespace not set on request.");
         return false;
