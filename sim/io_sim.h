@@ -289,7 +289,7 @@ struct sim_current {
     struct io *io;
     struct io_helper *helper;
 };
-extern struct sim_current sim_current;
+extern _Thread_local struct sim_current sim_current;
 
 /* ---- io_world.c ---- */
 

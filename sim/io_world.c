@@ -14,7 +14,7 @@
 
 #include "io_sim.h"
 
-struct sim_current sim_current;
+_Thread_local struct sim_current sim_current;   /* other threads (of a sanitizer or a fuzzer) are outside */
 
 struct scripted {
     struct list link;
