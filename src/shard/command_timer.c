@@ -78,6 +78,7 @@ void command_cancel_timer_apply(struct completion *completion, const Command *co
         struct item *held = buffered_timer_fired(exec, timer_id, &completion->txn->arena, &fired);
         canceled.started_event_id = fired->timer_fired_event_attributes->started_event_id;
         exec_remove(exec, held);
+        if (!txn_has_buffered(completion->txn)) completion->had_buffered_events = false;
     }
     HistoryEvent event = EVENT_INIT;
     EVENT_SET(&event, TIMER_CANCELED, timer_canceled, &canceled);

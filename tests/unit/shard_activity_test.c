@@ -286,6 +286,23 @@ static void an_eager_activity_comes_with_the_answer(struct world *world) {
                    "7 ActivityTaskCompleted scheduled 5 started 6\n8 WorkflowTaskScheduled\n");
 }
 
+/* Nothing else was held back: no further task is needed. */
+static void a_timer_taken_back_wakes_nobody(struct world *world) {
+    start(world, "w");
+    expect_ok(respond(world, poll_workflow(world, "tq"), NULL, start_timer(world, "t", SECOND), NULL));
+    signal_workflow(world, "w", "one");
+    PollWorkflowTaskQueueResponse *task = poll_workflow(world, "tq");
+    wait(world, 1100 * MS);
+    expect_ok(respond(world, task, NULL, cancel_timer(world, "t"), NULL));
+    signal_workflow(world, "w", "two");
+    expect_ok(respond(world, poll_workflow(world, "tq"), NULL, complete_workflow(world), NULL));
+    expect_history(world, "w",
+                   "4 WorkflowTaskCompleted\n5 TimerStarted\n6 WorkflowExecutionSignaled one\n"
+                   "7 WorkflowTaskScheduled\n8 WorkflowTaskStarted\n9 WorkflowTaskCompleted\n"
+                   "10 TimerCanceled t started 5\n11 WorkflowExecutionSignaled two\n12 WorkflowTaskScheduled\n"
+                   "13 WorkflowTaskStarted\n14 WorkflowTaskCompleted\n15 WorkflowExecutionCompleted\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(an_activity_is_retried),
@@ -303,6 +320,7 @@ int main(void) {
         TEST(a_workflow_does_not_end_unaware),
         TEST(results_come_last),
         TEST(a_fired_timer_is_taken_back),
+        TEST(a_timer_taken_back_wakes_nobody),
         TEST(activities_are_ended_by_id),
         TEST(an_eager_activity_comes_with_the_answer),
     };
