@@ -106,9 +106,13 @@ bool cli_help_group(struct cli *cli);
 
 cli_fn cli_help, cli_completion, cli_complete;
 
+/* The settings that a command with `settings` was given, with those of the file and the environment. */
+struct config;
+struct status cli_load_config(struct cli *cli, struct config *config);
+
 /* ---- the commands ------------------------------------------------------------------------------------------------------ */
 
-cli_fn cli_server, cli_version, cli_config_show, cli_health, cli_api, cli_api_call;
+cli_fn cli_journal_dump, cli_journal_verify, cli_server, cli_version, cli_config_show, cli_health, cli_api, cli_api_call;
 
 cli_fn cli_workflow_start, cli_workflow_execute, cli_workflow_list, cli_workflow_count, cli_workflow_show,
     cli_workflow_describe, cli_workflow_signal, cli_workflow_cancel, cli_workflow_terminate, cli_workflow_delete,

@@ -90,6 +90,10 @@ static const struct cli_flag api_flags[] = {
     {"service", 0, "TEXT", NULL, NULL, "Only services whose name contains this"},
     END,
 };
+static const struct cli_flag dump_flags[] = {
+    {"payloads", 0, NULL, NULL, NULL, "Show payloads too, in base64: they hold what users gave to workflows"},
+    END,
+};
 static const struct cli_flag health_flags[] = {{"service", 0, "NAME", NULL, NULL, "One service; else the server as a whole"}, END};
 
 /* name, arguments, most arguments, summary, help, flags, connects, prints, settings, function */
@@ -145,6 +149,12 @@ const struct cli_command cli_commands[] = {
      "  norn api call DescribeNamespace '{\"namespace\": \"default\"}'", NULL, true, true, false, cli_api_call},
     {"config show", NULL, 0, "Show every setting of a server, its value and where that came from", NULL, NULL, false, true, true,
      cli_config_show},
+    {"journal verify", NULL, 0, "Check a journal from its first record to its last",
+     "  norn journal verify --data DIR\n\nOf a stopped server, or a copy of its folder. Changes nothing. Damage is told with its segment and offset.",
+     NULL, false, false, true, cli_journal_verify},
+    {"journal dump", NULL, 0, "Print a journal's records, a line of JSON each",
+     "  norn journal dump --data DIR\n\nOf a stopped server, or a copy of its folder. Changes nothing.", dump_flags, false, false, true,
+     cli_journal_dump},
     {"completion", "bash|zsh|fish", 1, "Print a shell's completion script", "  source <(norn completion bash)", NULL, false, false,
      false, cli_completion},
     {"version", NULL, 0, "Print the version", NULL, NULL, false, true, false, cli_version},

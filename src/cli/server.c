@@ -6,12 +6,12 @@
 #include "config/config.h"
 #include "fiber/fiber.h"
 
-static struct status load(struct cli *cli, struct config *config) {
+struct status cli_load_config(struct cli *cli, struct config *config) {
     struct config_flag flags[CLI_FLAGS_MAX];
     unsigned count = 0;
     for (unsigned i = 0; i < cli->given_count; i++) {
         const char *name = cli->given[i].name;
-        if (cli_find_flag(cli->command, name, strlen(name), false)) continue;        /* --output */
+        if (cli_find_flag(cli->command, name, strlen(name), false)) continue;        /* the command's own */
         flags[count++] = (struct config_flag){name, cli->given[i].value};
     }
     return config_load(cli->io, flags, count, &cli->arena, config);
@@ -32,7 +32,7 @@ static int make_parents(struct cli *cli, const char *path) {
 
 int cli_server(struct cli *cli) {
     struct config config;
-    struct status status = load(cli, &config);
+    struct status status = cli_load_config(cli, &config);
     if (!status_ok(status)) return cli_usage(cli, "%s", status.message);
     int code = make_parents(cli, config.data);
     return code == CLI_OK ? server_main(cli->io, &config) : code;
@@ -40,7 +40,7 @@ int cli_server(struct cli *cli) {
 
 int cli_config_show(struct cli *cli) {
     struct config config;
-    struct status status = load(cli, &config);
+    struct status status = cli_load_config(cli, &config);
     if (!status_ok(status)) return cli_usage(cli, "%s", status.message);
     struct table table = table_new(cli, (const char *const[]){"SETTING", "VALUE", "SOURCE", NULL});
     for (unsigned id = 0; id < CONFIG_SETTING_COUNT; id++) {

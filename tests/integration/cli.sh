@@ -95,7 +95,16 @@ check "/health" 0 '^serving' fetch "http://$http/health"
 fetch "http://$metrics/metrics" >"$TEST_DIR/metrics"
 check "metrics" 0 '^norn_requests_total\{method="StartWorkflowExecution",code="OK"\} 1$' cat "$TEST_DIR/metrics"
 check "metrics end" 0 '^# EOF$' cat "$TEST_DIR/metrics"
+check "journal of a serving server" 1 'a server has .* open' "$NORN" journal verify --data "$TEST_DIR/data"
 stop_server || failures=1
+check "server logs are JSON" 0 'True' json 'True' < <(grep '^{' "$TEST_DIR/data.log" | sed '1s/^/[/; $!s/$/,/; $s/$/]/')
+check "journal verify" 0 '^whole: [1-9][0-9]* records' "$NORN" journal verify --data "$TEST_DIR/data"
+check "journal dump" 0 '^\{"sequence":[0-9]+,.*"kind":"execution".*"bytes":[0-9]+\}$' "$NORN" journal dump --data "$TEST_DIR/data"
+check "journal dump with payloads" 0 '"payload":"[A-Za-z0-9+/=]+"\}$' "$NORN" journal dump --data "$TEST_DIR/data" --payloads
+cp -r "$TEST_DIR/data" "$TEST_DIR/damaged"
+printf 'x' | dd of="$TEST_DIR/damaged/journal/0000000000000001.log" bs=1 seek=8250 conv=notrunc status=none
+check "journal with damage" 1 '0000000000000001.log.*8192' "$NORN" journal verify --data "$TEST_DIR/damaged"
+if "$NORN" journal dump --data "$TEST_DIR/data" | grep -q payload; then echo "FAIL payloads are shown"; failures=1; fi
 
 if [ -n "${NORN_PYTHON:-}" ]; then
     check "demo" 0 'WorkflowExecutionCompleted .*parcel-order' "$here/../../tools/demo.sh" "$NORN" --demo-once \
