@@ -9,6 +9,7 @@
 #include "shard/start_check.h"
 #include "shard/workflow_task.h"
 
+enum { HISTORY_COUNT_MAX = 51200, HISTORY_SIZE_MAX = 50 * 1024 * 1024 };
 #define RETENTION_DEFAULT SECONDS(24 * 3600)
 #define RUN_INTERVAL_MIN SECONDS(1)
 
@@ -242,6 +243,23 @@ void close_continue_as_new(struct completion *completion, const Command *command
 /* ---- from outside ---- */
 
 void close_terminate(struct txn *txn, const char *reason, const Payloads *details, const char *identity) {
+    close_terminate_linked(txn, reason, details, identity, NULL, 0);
+}
+
+void close_if_too_long(struct txn *txn) {
+    const struct engine_limits *limits = &txn->engine->limits;
+    const StateInfo *info = txn->exec->info;
+    if (!exec_open(txn->exec)) return;
+    const char *why = NULL;
+    if ((uint64_t)info->next_event_id - 1 > limit_or(limits->history_count_max, HISTORY_COUNT_MAX))
+        why = "Workflow history count exceeds limit.";
+    else if ((uint64_t)info->history_size > limit_or(limits->history_size_max, HISTORY_SIZE_MAX))
+        why = "Workflow history size exceeds limit.";
+    if (why) close_terminate(txn, why, NULL, "history-service");
+}
+
+void close_terminate_linked(struct txn *txn, const char *reason, const Payloads *details, const char *identity,
+                            Temporal__Api__Common__V1__Link **links, size_t link_count) {
     workflow_task_end_by_force(txn, WFT_CAUSE(FORCE_CLOSE_COMMAND), NULL, "history-service");
     HistoryEvent event = EVENT_INIT;
     EVENT_NEW(WorkflowExecutionTerminated, workflow_execution_terminated, terminated);
@@ -249,6 +267,8 @@ void close_terminate(struct txn *txn, const char *reason, const Payloads *detail
     terminated.details = (Payloads *)(uintptr_t)details;
     terminated.identity = pb_text(identity);
     EVENT_SET(&event, WORKFLOW_EXECUTION_TERMINATED, workflow_execution_terminated, &terminated);
+    event.links = links;
+    event.n_links = link_count;
     add_closing(txn, &event, NULL);
 }
 

@@ -14,6 +14,10 @@ void close_continue_as_new(struct completion *completion, const Command *command
 /* Ends a started workflow task by force (WorkflowTaskFailed with `cause`, unless transient), gives ids to held back
  * events, and writes WorkflowExecutionTerminated. */
 void close_terminate(struct txn *txn, const char *reason, const Payloads *details, const char *identity);
+void close_terminate_linked(struct txn *txn, const char *reason, const Payloads *details, const char *identity,
+                            Temporal__Api__Common__V1__Link **links, size_t link_count);
+/* Terminates a run whose history has become too long (limit.historyCount.error, limit.historySize.error). */
+void close_if_too_long(struct txn *txn);
 /* The run or execution timeout has passed. */
 void close_timed_out(struct txn *txn);
 

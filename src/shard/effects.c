@@ -74,10 +74,10 @@ void effects_release(struct engine *engine, uint64_t number) {
     }
 }
 
-void effects_drop(struct engine *engine) {
+void effects_drop(struct engine *engine, const char *why) {
     for (struct list *it; (it = list_pop_front(&engine->waiting_calls));) {
         struct call *call = LIST_ENTRY(it, struct call, effect_link);
-        call_fail(call, STATUS_UNAVAILABLE, "the server is shutting down");
+        call_fail(call, STATUS_UNAVAILABLE, "%s", why);
     }
     for (struct list *it; (it = list_pop_front(&engine->waiting_tasks));) send_free(LIST_ENTRY(it, struct send, link));
 }

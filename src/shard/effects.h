@@ -19,7 +19,7 @@ struct send *send_create(const struct queue_name *name, const struct queue_task 
 void effects_send(struct engine *engine, struct send *send, uint64_t gate);
 /* Commits up to `number` are durable: lets go what waited for them. */
 void effects_release(struct engine *engine, uint64_t number);
-/* The engine stops: calls end with UNAVAILABLE, tasks are dropped (they are derived again). */
-void effects_drop(struct engine *engine);
+/* What waits will not be durable: calls end with UNAVAILABLE, tasks are dropped (they are derived again). */
+void effects_drop(struct engine *engine, const char *why);
 
 #endif

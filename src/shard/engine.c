@@ -53,7 +53,7 @@ void engine_stop(struct engine *engine) {
     LIST_EACH(it, &engine->lru) history_drop_waiters(engine, LIST_ENTRY(it, struct exec, lru), status);
     query_stop(engine);
     arena_free(&arena);
-    effects_drop(engine);
+    effects_drop(engine, "the server is shutting down");
 }
 
 /* In a later batch than engine_stop, whose cancelled timers have ended then. */

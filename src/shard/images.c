@@ -7,6 +7,7 @@
 #include "shard/directory.h"
 #include "shard/effects.h"
 #include "shard/exec_codec.h"
+#include "shard/recover.h"
 
 static struct bytes pack(struct buf *buf, const ProtobufCMessage *message) {
     if (!message) return (struct bytes){0};
@@ -106,9 +107,7 @@ static size_t put_image(struct store_loop *loop, struct exec *exec) {
 
 static void durable(void *ctx, uint64_t number) { effects_release(ctx, number); }
 
-static void failed(void *ctx, uint64_t number, bool unknown) {
-    UNREACHABLE("commit %llu failed; this store cannot be reloaded from", (unsigned long long)number);
-}
+static void failed(void *ctx, uint64_t number, bool unknown) { recover_after_failure(ctx); }
 
 /* Rows of deleted executions are gone once the checkpoint that was told of them has ended. */
 static void drop_tombstones(struct engine *engine) {

@@ -1,4 +1,7 @@
-/* recover: state from the store at start, and what follows from it: tasks for queues, deadlines. */
+/* recover: state from the store, at start or after a failed commit, and what follows from it: tasks for queues,
+ * deadlines. */
+#include "shard/recover.h"
+
 #include "shard/activity.h"
 #include "shard/core.h"
 #include "shard/deadline_heap.h"
@@ -6,6 +9,8 @@
 #include "shard/directory.h"
 #include "shard/effects.h"
 #include "shard/exec_codec.h"
+#include "shard/history_calls.h"
+#include "shard/query.h"
 #include "shard/workflow_task.h"
 
 void engine_recover_image(struct engine *engine, const struct store_image *image) {
@@ -78,8 +83,7 @@ static void derive(struct engine *engine, struct exec *exec) {
     deadline_changed(engine, exec);
 }
 
-void engine_start(struct engine *engine) {
-    CHECK(engine->store && !engine->started);
+static void begin(struct engine *engine) {
     engine->started = true;
     drop_cut(engine);
     LIST_EACH(it, &engine->lru) {
@@ -87,4 +91,40 @@ void engine_start(struct engine *engine) {
         if (!exec->deleted) derive(engine, exec);
     }
     deadline_arm(engine);
+}
+
+void engine_start(struct engine *engine) {
+    CHECK(engine->store && !engine->started);
+    begin(engine);
+}
+
+/* ---- after a failed commit ---- */
+
+static void image(void *ctx, const struct store_image *given) { engine_recover_image(ctx, given); }
+static void record(void *ctx, const struct store_record *given) { engine_recover_record(ctx, given); }
+static void idle(void *ctx, uint64_t execution, uint64_t hash, int64_t next_at) {
+    engine_recover_idle(ctx, execution, hash, next_at);
+}
+static void node_value(void *ctx, struct bytes name, struct bytes payload) {}      /* not the engine's */
+
+static void forget(struct engine *engine) {
+    struct status status = {.code = STATUS_UNAVAILABLE, .message = "a write failed: the state is read again"};
+    effects_drop(engine, status.message);
+    LIST_EACH(it, &engine->lru) {
+        struct exec *exec = LIST_ENTRY(it, struct exec, lru);
+        history_drop_waiters(engine, exec, status);
+        query_drop(engine, exec, status);
+        directory_drop(engine, exec);
+    }
+    engine->heap_count = engine->heap_stale = 0;
+}
+
+void recover_after_failure(struct engine *engine) {
+    if (engine->stopped) return;
+    forget(engine);
+    engine->started = false;
+    struct store_recovery recovery = {node_value, image, record, idle, engine};
+    store_reload(engine->store, &recovery);
+    store_resume(engine->store);
+    begin(engine);
 }

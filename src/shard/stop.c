@@ -65,7 +65,7 @@ void engine_terminate_workflow_execution(struct engine *engine, struct call *cal
     }
     struct txn txn;
     txn_begin(&txn, engine, exec);
-    close_terminate(&txn, request->reason, request->details, request->identity);
+    close_terminate_linked(&txn, request->reason, request->details, request->identity, request->links, request->n_links);
     TerminateResponse response = TEMPORAL__API__WORKFLOWSERVICE__V1__TERMINATE_WORKFLOW_EXECUTION_RESPONSE__INIT;
     txn_reply(&txn, call, &response.base);
     txn_commit(&txn);

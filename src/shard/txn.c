@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "shard/apply.h"
+#include "shard/close.h"
 #include "shard/deadline_heap.h"
 #include "shard/directory.h"
 #include "shard/effects.h"
@@ -181,6 +182,7 @@ static uint64_t append_record(struct txn *txn) {
     struct engine *engine = txn->engine;
     struct exec *exec = txn->exec;
     CHECK(exec->in_txn);
+    close_if_too_long(txn);
     if (txn_has_buffered(txn) && !exec_task_started(exec)) txn_flush(txn);
     exec->info->state_transitions++;
     exec_touch(exec, STATE_INFO);

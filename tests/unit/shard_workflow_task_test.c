@@ -238,6 +238,13 @@ static void retention_deletes(struct bench *bench) {
     assert_int_equal(bench_do(bench, engine_describe_workflow_execution, &request.base).code, STATUS_NOT_FOUND);
 }
 
+static void too_long_a_history_ends_the_run(struct bench *bench) {
+    bench->engine->limits.history_count_max = 5;
+    bench_start(bench, "w");
+    for (int i = 0; i < 4; i++) bench_signal(bench, "w", "one");
+    assert_string_equal(HISTORY("w"), "STARTED S SIGNALED SIGNALED SIGNALED SIGNALED TERMINATED");
+}
+
 static void in_world(void **state) {
     assert_int_equal(bench_run((void (*)(struct bench *))*state), 0);
 }
@@ -261,6 +268,7 @@ int main(void) {
         TEST(a_restart_keeps_everything),
         TEST(closed_runs_leave_memory_and_come_back),
         TEST(retention_deletes),
+        TEST(too_long_a_history_ends_the_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

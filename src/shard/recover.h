@@ -1,0 +1,11 @@
+/* recover: state from the store. */
+#ifndef NORN_SHARD_RECOVER_H
+#define NORN_SHARD_RECOVER_H
+
+#include "shard/core.h"
+
+/* A commit failed, or its outcome was lost: calls that wait for it end with UNAVAILABLE, memory is forgotten, and what
+ * is durable is taken from the store again. */
+void recover_after_failure(struct engine *engine);
+
+#endif
