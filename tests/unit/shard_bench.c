@@ -58,6 +58,11 @@ static void open_all(struct bench *bench) {
     };
     bench->engine = engine_create(bench->io, &host, &bench->limits);
     struct store_options options = {.dir = "data", .segment_bytes = 4 << 20, .reserve_bytes = 4 << 20};
+    if (bench->failing_seed) {
+        options.memory = true;
+        options.memory_seed = bench->failing_seed;
+        options.memory_refused = options.memory_unknown = 50000;
+    }
     struct store_recovery recovery = {node_value, image, record, idle, bench};
     struct status status = store_open(bench->io, &options, &recovery, &bench->arena, &bench->store);
     if (!status_ok(status)) fail_msg("the store does not open: %s", status.message);
@@ -108,12 +113,14 @@ void bench_checkpoint(struct bench *bench) {
 struct run {
     void (*test)(struct bench *bench);
     struct io *io;
+    uint64_t failing_seed;
 };
 
 static void on_fiber(void *arg) {
     struct run *run = arg;
     struct bench *bench = mem_alloc(sizeof *bench);
     bench->io = run->io;
+    bench->failing_seed = run->failing_seed;
     memset(bench->ns.id, 7, NAMESPACE_ID_LEN);
     bench->ns.name = "default";
     bench->ns.retention_ns = SECONDS(3600);
@@ -132,8 +139,10 @@ static void on_start(struct io *io, void *arg) {
     assert_non_null(fiber_start(io, "test", on_fiber, run, FIBER_STACK_LARGE));
 }
 
-int bench_run(void (*test)(struct bench *bench)) {
-    struct run run = {.test = test};
+int bench_run(void (*test)(struct bench *bench)) { return bench_run_failing(test, 0); }
+
+int bench_run_failing(void (*test)(struct bench *bench), uint64_t seed) {
+    struct run run = {.test = test, .failing_seed = seed};
     char name[] = "shard_test", *argv[] = {name, NULL};
     return io_main(1, argv, on_start, &run);
 }

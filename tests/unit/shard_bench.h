@@ -18,10 +18,13 @@ struct bench {
     struct arena arena;                /* of the whole test */
     bool sticky_dead;                  /* what host.sticky_alive says */
     struct engine_limits limits;
+    uint64_t failing_seed;             /* not 0: the store in memory, where commits fail */
 };
 
 /* Runs `test` in a world of its own, with an open bench. */
 int bench_run(void (*test)(struct bench *bench));
+/* The same on a store whose commits may be refused, or have an unknown outcome, under a seed. */
+int bench_run_failing(void (*test)(struct bench *bench), uint64_t seed);
 
 /* Stops the engine, closes the store (with a last checkpoint or without), opens both again. */
 void bench_restart(struct bench *bench, bool checkpoint);
