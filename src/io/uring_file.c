@@ -259,7 +259,8 @@ void io_size(struct io *io, struct io_op *op, struct io_file file) {
     start(io, op, KIND_BLOCKING, file);
     struct stat status;
     int failed = fstat(slot_of(io, file)->fd, &status);
-    op_ready(io, op, failed ? uring_error(errno) : status.st_size);
+    op->result = failed ? uring_error(errno) : status.st_size;
+    op_ready(io, op, 0);
 }
 
 static void truncate_file(struct io_helper *helper, void *arg) {
@@ -286,7 +287,8 @@ void io_lock(struct io *io, struct io_op *op, struct io_file file) {
     struct file_slot *slot = slot_of(io, file);
     slot->locked = set_lock(slot->fd, F_WRLCK) == 0;
     bool other = !slot->locked && (errno == EAGAIN || errno == EACCES);
-    op_ready(io, op, slot->locked ? 0 : other ? -IO_ELOCKED : uring_error(errno));
+    op->result = slot->locked ? 0 : other ? -IO_ELOCKED : uring_error(errno);
+    op_ready(io, op, 0);
 }
 
 /* ---- closing ------------------------------------------------------------------------------------------------------------ */

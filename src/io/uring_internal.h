@@ -23,8 +23,9 @@
 enum {
     URING_SQ_ENTRIES = 512,
     URING_CQ_ENTRIES = 4096,
+    URING_COMPLETIONS_MAX = 1024,   /* that one turn fetches */
     URING_FIXED_FILES = 1024,       /* registered slots; files opened beyond them use plain descriptors */
-    URING_RECV_BUFFERS = 128,       /* a power of two */
+    URING_RECV_BUFFERS = 256,       /* a power of two; the most receives of one turn, as small ones take one each too */
     URING_RECV_BUFFER_SIZE = 16384,
     URING_RECV_GROUP = 1,
     URING_READY_ROUNDS = 16,        /* rounds of the ready list between two visits to the kernel */
@@ -185,8 +186,9 @@ int64_t uring_error(int errno_value);       /* errno, of either sign, to a negat
 /* uring_loop.c */
 void op_begin(struct io *io, struct io_op *op, enum op_kind kind);
 void op_submit(struct io *io, struct io_op *op);
-/* Completes in a later round. `result` is as the kernel gives it (a negated errno), for KIND_BLOCKING as io does. */
-void op_ready(struct io *io, struct io_op *op, int64_t result);
+/* Completes in a later round. `result` is as the kernel gives it: 0 or a negated errno. Blocking kinds have theirs in
+ * op->result already, as io gives it. */
+void op_ready(struct io *io, struct io_op *op, int result);
 /* Calls done, the last time; `result` as io gives it. */
 void op_finish(struct io *io, struct io_op *op, int64_t result);
 /* Calls done with more == true; the op stays busy. */

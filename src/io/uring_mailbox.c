@@ -124,7 +124,7 @@ static void take_completed(struct io *io) {
     while (oldest) {
         struct io_op *next = (struct io_op *)oldest->link.next;
         oldest->link = (struct list){0};
-        op_ready(io, oldest, oldest->result);
+        op_ready(io, oldest, 0);
         oldest = next;
     }
 }

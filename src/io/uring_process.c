@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -84,6 +85,14 @@ void io_exit(struct io *io, int code) {
     }
 }
 
+/* A server's connections are files; the soft limit is there for programs that use select. */
+static void raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void node_init(struct io_node *node, int argc, char **argv) {
     node->argc = argc;
     node->argv = argv;
@@ -93,6 +102,7 @@ static void node_init(struct io_node *node, int argc, char **argv) {
     if (gethostname(node->hostname, sizeof node->hostname - 1) != 0) strcpy(node->hostname, "localhost");
     const char *trace = getenv("NORN_IO_TRACE");
     if (trace && *trace) node->trace = trace_open(trace);
+    raise_file_limit();
     signal(SIGPIPE, SIG_IGN);       /* a closed stream is an error of the write, not the end of the process */
     signal(SIGXFSZ, SIG_IGN);       /* likewise a file at its size limit */
 }

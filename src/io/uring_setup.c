@@ -65,7 +65,7 @@ static void tell_failure(const char *step, int error) {
 static int open_ring(struct io *io) {
     struct io_uring_params params = {
         .flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_COOP_TASKRUN |
-                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+                 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
         .cq_entries = URING_CQ_ENTRIES,
     };
     int error = io_uring_queue_init_params(URING_SQ_ENTRIES, &io->ring, &params);
