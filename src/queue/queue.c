@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "cluster/route.h"
+#include "telemetry/workload.h"
 
 #define SECOND INT64_C(1000000000)
 
@@ -276,6 +277,9 @@ static void match(struct queue *queue) {
         drop_task(queue, task);
         unlink_poll(poll);
         count_rate(queue, &queue->dispatched_rate);
+        if (!matched.query)
+            workload_task_matched(queue->queues->io, queue->name.name, queue->name.type == QUEUE_WORKFLOW ? "workflow" : "activity",
+                                  io_wall(queue->queues->io) - matched.schedule_time);
         queue->queues->host.start(queue->queues->host.ctx, &poll->options.name, &matched, poll->call);
     }
 }

@@ -1,4 +1,6 @@
 /* collect: the server's metrics, written onto a page at each scrape. */
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "server/internal.h"
 #include "telemetry/metrics.h"
@@ -68,10 +70,24 @@ static void collect_store(const struct store *store, struct metrics_page *page) 
     metrics_gauge(page, "norn_disk_full", "1 while writes are refused for want of space", NULL, stats.full);
 }
 
+/* Which shards this loop owns. */
+static void collect_shards(struct io *io, const struct server *server, struct metrics_page *page) {
+    unsigned count = route_shard_count(server->route);
+    for (unsigned shard = 0; shard < count; shard++) {
+        uint64_t hash = (uint64_t)(((unsigned __int128)shard << 64) / count) + 1;
+        if (route_loop(server->route, hash) != io_loop_index(io)) continue;
+        char number[16];
+        snprintf(number, sizeof number, "%u", shard);
+        struct metrics_label labels[] = {{"shard_id", bytes_str(number)}, {"host", bytes_str(io_hostname(io))}, {0}};
+        metrics_gauge(page, "history_shard_ownership", "1: this host owns the shard", labels, 1);
+    }
+}
+
 static void collect(struct io *io, void *ctx, struct metrics_page *page) {
     struct server_loop *loop = ctx;
     collect_calls(loop->frontend, page);
     collect_engine(loop->engine, page);
+    collect_shards(io, loop->server, page);
     if (loop->net) collect_net(loop->net, page);
     metrics_counter(page, "norn_io_turns", "Turns of the event loops", NULL, (double)io_stats(io)->turns);
     metrics_counter(page, "norn_io_ops", "Operations submitted", NULL, (double)io_stats(io)->ops);

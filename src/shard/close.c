@@ -8,12 +8,21 @@
 #include "shard/run.h"
 #include "shard/start_check.h"
 #include "shard/workflow_task.h"
+#include "telemetry/workload.h"
 
 enum { HISTORY_COUNT_MAX = 51200, HISTORY_SIZE_MAX = 50 * 1024 * 1024 };
 #define RETENTION_DEFAULT SECONDS(24 * 3600)
 #define RUN_INTERVAL_MIN SECONDS(1)
 
 typedef EVENT_ATTRIBUTES(WorkflowExecutionStarted) StartedEvent;
+
+/* "COMPLETED", for metrics. */
+static const char *status_name(int32_t status) {
+    static const char prefix[] = "WORKFLOW_EXECUTION_STATUS_";
+    const ProtobufCEnumValue *value =
+        protobuf_c_enum_descriptor_get_value(&temporal__api__enums__v1__workflow_execution_status__descriptor, status);
+    return value ? value->name + sizeof prefix - 1 : "";
+}
 
 /* After the closing event. */
 static void closed(struct txn *txn) {
@@ -23,6 +32,8 @@ static void closed(struct txn *txn) {
     int64_t retention = ns && ns->retention_ns ? ns->retention_ns : RETENTION_DEFAULT;
     exec->info->delete_at = exec->info->close_time + retention;
     exec_touch(exec, STATE_INFO);
+    workload_workflow_closed(engine->io, ns ? ns->name : "", exec->start->workflow_type, status_name(exec->info->status),
+                             exec->info->close_time - exec->start->start_time);
     engine->stats.workflows_closed++;
     engine->stats.open--;
 }

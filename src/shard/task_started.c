@@ -4,11 +4,18 @@
 #include "shard/query.h"
 #include "shard/task_answer.h"
 #include "shard/workflow_task.h"
+#include "telemetry/workload.h"
 
 /* The worker that waits on the run's sticky queue has the run cached. Any other needs all of it, and takes over. */
 static bool is_sticky_worker(const struct exec *exec, const struct queue_name *name) {
     const char *sticky = exec->info->sticky_queue;
     return !text_empty(sticky) && bytes_equal(bytes_str(sticky), name->name);
+}
+
+/* A worker that gets a history with finished workflow tasks runs them again. */
+static void count_replay(const struct engine *engine, const struct exec *exec) {
+    const struct namespace_info *ns = engine->host.namespace_by_id(engine->host.ctx, exec->start->namespace_id.data);
+    workload_workflow_replayed(engine->io, ns ? ns->name : "", exec->start->workflow_type);
 }
 
 static void start_workflow_task(struct engine *engine, struct exec *exec, const struct queue_name *name,
@@ -28,6 +35,7 @@ static void start_workflow_task(struct engine *engine, struct exec *exec, const 
     char request_id[UUID_TEXT_SIZE];
     engine_new_run_id(engine, raw);
     uuid_text(raw, request_id);
+    if (!partial && exec->info->completed_started_id) count_replay(engine, exec);
 
     struct txn txn;
     txn_begin(&txn, engine, exec);

@@ -2,23 +2,33 @@
  * ..., and back, adding to one page, which belongs to whoever holds it. */
 #include "base/mem.h"
 #include "telemetry/page.h"
+#include "telemetry/workload_internal.h"
 
 struct metrics_loop {
     struct list collectors;
+    struct workload *workload;
 };
 
 void metrics_open(struct io *io) {
     CHECK(!io_slot(io, IO_SLOT_METRICS));
     struct metrics_loop *loop = MEM_NEW(struct metrics_loop);
     list_init(&loop->collectors);
+    loop->workload = workload_create();
     io_set_slot(io, IO_SLOT_METRICS, loop);
 }
 
 void metrics_close(struct io *io) {
     struct metrics_loop *loop = io_slot(io, IO_SLOT_METRICS);
-    while (loop && list_pop_front(&loop->collectors)) {}
+    if (!loop) return;
+    while (list_pop_front(&loop->collectors)) {}
+    workload_destroy(loop->workload);
     mem_free(loop);
     io_set_slot(io, IO_SLOT_METRICS, NULL);
+}
+
+struct workload *workload_of(const struct io *io) {
+    const struct metrics_loop *loop = io_slot(io, IO_SLOT_METRICS);
+    return loop ? loop->workload : NULL;
 }
 
 void metrics_register(struct io *io, struct metrics_collector *collector) {
@@ -34,6 +44,7 @@ void metrics_collect(struct io *io, struct metrics_page *page) {
         struct metrics_collector *collector = LIST_ENTRY(link, struct metrics_collector, link);
         collector->collect(io, collector->ctx, page);
     }
+    workload_collect(loop->workload, page);
 }
 
 struct scrape {

@@ -134,7 +134,7 @@ static void append_value(struct buf *out, double value) {
     if (value == (double)(int64_t)value && value > -1e15 && value < 1e15)
         buf_printf(out, " %lld\n", (long long)value);
     else
-        buf_printf(out, " %.17g\n", value);
+        buf_printf(out, " %.15g\n", value);
 }
 
 static void append_sample(struct buf *out, const struct metrics_series *series, const char *suffix, double value) {
@@ -158,9 +158,17 @@ static void append_histogram(struct buf *out, const struct metrics_series *serie
     append_sample(out, series, "_sum", series->histogram->sum_seconds);
 }
 
+/* OpenMetrics wants counters to end in _total. workflow_replay_count has its name from the design, so it is of no type. */
+static bool is_named_count(const struct metrics_series *series) {
+    static const char ending[] = "_count";
+    size_t len = strlen(series->name), ending_len = sizeof ending - 1;
+    return series->kind == METRICS_COUNTER && len > ending_len && strcmp(series->name + len - ending_len, ending) == 0;
+}
+
 static void append_family(struct buf *out, const struct metrics_series *first) {
     static const char *const types[] = {"counter", "gauge", "gauge", "histogram"};
-    buf_printf(out, "# TYPE %s %s\n# HELP %s %s\n", first->name, types[first->kind], first->name, first->help);
+    buf_printf(out, "# TYPE %s %s\n# HELP %s %s\n", first->name, is_named_count(first) ? "unknown" : types[first->kind],
+               first->name, first->help);
 }
 
 void metrics_render(const struct metrics_page *page, struct buf *out) {
@@ -172,7 +180,7 @@ void metrics_render(const struct metrics_page *page, struct buf *out) {
         if (strcmp(series->name, family) != 0) append_family(out, series);
         family = series->name;
         if (series->kind == METRICS_HISTOGRAM) append_histogram(out, series);
-        else append_sample(out, series, series->kind == METRICS_COUNTER ? "_total" : "", series->value);
+        else append_sample(out, series, series->kind == METRICS_COUNTER && !is_named_count(series) ? "_total" : "", series->value);
     }
     if (page->dropped) {
         buf_append_str(out, "# TYPE norn_metrics_dropped gauge\n"

@@ -94,6 +94,8 @@ fetch() { "${NORN_PYTHON:-python3}" -c 'import sys, urllib.request as r; print(r
 check "/health" 0 '^serving' fetch "http://$http/health"
 fetch "http://$metrics/metrics" >"$TEST_DIR/metrics"
 check "metrics" 0 '^norn_requests_total\{method="StartWorkflowExecution",code="OK"\} 1$' cat "$TEST_DIR/metrics"
+check "workflow metrics" 0 '^workflow_duration_seconds_count\{namespace="default",workflow_type="Order",status="TERMINATED"\} 1$' cat "$TEST_DIR/metrics"
+check "shard metrics" 0 '^history_shard_ownership\{shard_id="511",host=".+"\} 1$' cat "$TEST_DIR/metrics"
 check "metrics end" 0 '^# EOF$' cat "$TEST_DIR/metrics"
 check "journal of a serving server" 1 'a server has .* open' "$NORN" journal verify --data "$TEST_DIR/data"
 stop_server || failures=1
