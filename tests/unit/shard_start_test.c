@@ -214,6 +214,11 @@ static void a_run_is_described(struct bench *bench) {
     assert_int_equal(response->workflow_execution_info->history_length, 3);
     assert_int_equal(response->pending_workflow_task->attempt, 1);
     assert_non_null(response->pending_workflow_task->started_time);
+    struct bench_call *explained = bench_begin(bench, engine_explain, &describe.base);
+    bench_end(bench, explained);
+    const char *words = arena_text(&bench->arena, explained->call.response);
+    assert_non_null(strstr(words, "\"waits_for\":\"a worker to complete its workflow task\""));
+    assert_non_null(strstr(words, "\"task_queue\":\"queue\""));
     target.run_id = pb_text("not-a-uuid");
     assert_string_equal(bench_do(bench, engine_describe_workflow_execution, &describe.base).message, "Invalid RunId.");
     target.run_id = pb_text("");
