@@ -129,10 +129,6 @@ static void replace(const struct replaced *replaced, Failure *by) { replaced->fa
 static void fail(struct act *act, const Failure *failure, const Payloads *heartbeat, const ProtobufCMessage *response,
                  const struct replaced *replaced) {
     struct arena *arena = act->call->arena;
-    if (failure && failure->failure_info_case != FAILURE_INFO(APPLICATION)) {
-        refuse(act, status_invalid(arena, "Failure must have ApplicationFailureInfo."));
-        return;
-    }
     if (heartbeat && too_large(act, heartbeat)) {
         replace(replaced, failure_server(arena, true, "%s", "Heartbeat details exceed size limit."));
         heartbeat = NULL;
@@ -208,6 +204,11 @@ void engine_respond_activity_task_failed(struct engine *engine, struct call *cal
     RESPONSE(RespondActivityTaskFailed, respond_activity_task_failed);
     struct act act = {engine, call, request->identity};
     if (!find_by_token(&act, engine_respond_activity_task_failed, request->task_token)) return;
+    /* By id, any failure is taken: those calls are for whoever completes an activity from outside of a worker. */
+    if (request->failure && request->failure->failure_info_case != FAILURE_INFO(APPLICATION)) {
+        refuse(&act, status_invalid(call->arena, "Failure must have ApplicationFailureInfo."));
+        return;
+    }
     Failure *failures[2];
     response.failures = failures;
     struct replaced replaced = {&response.n_failures, failures};

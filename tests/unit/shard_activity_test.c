@@ -1,4 +1,5 @@
 /* Histories of activities and timers, with their ids (temporal-surface.md 14). */
+#include "shard/failure.h"
 #include "shard_world.h"
 
 /* Starts a workflow whose first task schedules an activity (event 5). */
@@ -269,6 +270,24 @@ static void activities_are_ended_by_id(struct world *world) {
                    "7 ActivityTaskCompleted scheduled 5 started 6\n8 WorkflowTaskScheduled\n");
 }
 
+/* From outside of a worker any failure is taken, and retried as any other. */
+static void a_failure_by_id_is_retried(struct world *world) {
+    start_with_activity(world, schedule_activity(world, "a", 0, 60 * SECOND, 2));
+    PollActivityTaskQueueResponse *task = poll_activity(world, "tq");
+    WS(RespondActivityTaskFailedRequest) *by_token = REQUEST_NEW(world, respond_activity_task_failed);
+    by_token->task_token = task->task_token;
+    by_token->failure = failure_server(&world->arena, false, "down");
+    expect_status(CALL(world, respond_activity_task_failed, by_token, NULL), STATUS_INVALID_ARGUMENT,
+                  "Failure must have ApplicationFailureInfo.");
+    WS(RespondActivityTaskFailedByIdRequest) *r = REQUEST_NEW(world, respond_activity_task_failed_by_id);
+    r->workflow_id = text_of(world, "w");
+    r->activity_id = text_of(world, "a");
+    r->failure = by_token->failure;
+    expect_ok(CALL(world, respond_activity_task_failed_by_id, r, NULL));
+    wait(world, SECOND);
+    assert_int_equal(poll_activity(world, "tq")->attempt, 2);
+}
+
 /* ---- eager ---------------------------------------------------------------------------------------------------------- */
 
 static void an_eager_activity_comes_with_the_answer(struct world *world) {
@@ -322,6 +341,7 @@ int main(void) {
         TEST(a_fired_timer_is_taken_back),
         TEST(a_timer_taken_back_wakes_nobody),
         TEST(activities_are_ended_by_id),
+        TEST(a_failure_by_id_is_retried),
         TEST(an_eager_activity_comes_with_the_answer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
