@@ -83,6 +83,7 @@ static void finish(struct embedded *store) {
         waiters->msg.receive = waiter_done;
         embedded_post(store->io, waiters->loop ? waiters->loop->index : 0, &waiters->msg);
     }
+    if (store->leaving || store->pinned) return;
     if (again || bytes_behind(store) >= store->options.checkpoint_bytes) start(store);
 }
 
@@ -95,6 +96,7 @@ static void synced(struct embedded *store, struct writer_job *job) {
         io_timer(store->io, &checkpoint->sync_timer, io_now(store->io) + SYNC_RETRY_NS);
         return;
     }
+    checkpoint->whole = job->whole;
     if (job->whole) journal_free_up_to(&store->journal, checkpoint->position);
     finish(store);
 }
@@ -144,11 +146,14 @@ static struct put *take_nodes(struct checkpoint *checkpoint) {
 }
 
 static void meta_written(struct embedded *store, struct writer_job *job) {
-    (void)job;
     struct checkpoint *checkpoint = &store->checkpoint;
     arena_free(&checkpoint->node_arena);
-    store->meta = checkpoint->meta;
     checkpoint->writes_meta = false;
+    if (job->result != DATABASE_OK) {
+        finish(store);
+        return;
+    }
+    store->meta = checkpoint->meta;
     checkpoint->phase = CHECKPOINT_SYNC;
     checkpoint->sync_tries = 0;
     sync(store);
@@ -157,6 +162,10 @@ static void meta_written(struct embedded *store, struct writer_job *job) {
 static void write_meta(struct embedded *store) {
     struct checkpoint *checkpoint = &store->checkpoint;
     checkpoint->phase = CHECKPOINT_META;
+    if (checkpoint->given_up) {
+        finish(store);
+        return;
+    }
     /* A deletion may have been given to a round instead of to us: what is applied must not pass it. */
     if (store->round.running) return;
     CHECK(checkpoint->position <= store->journal.durable);
@@ -209,6 +218,11 @@ static void batch_returned(struct io *io, struct io_msg *msg) {
 
 static void batch_written(struct embedded *store, struct put_batch *batch) {
     struct checkpoint *checkpoint = &store->checkpoint;
+    if (checkpoint->given_up) {
+        put_batch_free(batch);
+        if (--checkpoint->waits_for == 0) write_meta(store);
+        return;
+    }
     for (struct put *put = batch->puts.first; put; put = put->next) {
         if (put->kind != PUT_IMAGE) continue;
         presence_add(&store->presence, put->image.hash);
@@ -220,10 +234,13 @@ static void batch_written(struct embedded *store, struct put_batch *batch) {
     if (ends && --checkpoint->waits_for == 0) write_meta(store);
 }
 
-static void job_done(struct embedded *store, struct writer_job *job) { batch_written(store, job->ctx); }
+static void job_done(struct embedded *store, struct writer_job *job) {
+    if (job->result != DATABASE_OK) store->checkpoint.given_up = true;
+    batch_written(store, job->ctx);
+}
 
 static void write_batch(struct embedded *store, struct put_batch *batch) {
-    if (!batch->puts.first) {
+    if (!batch->puts.first || store->checkpoint.given_up) {
         batch_written(store, batch);
         return;
     }
@@ -272,8 +289,9 @@ void checkpoint_durable(struct embedded *store) {
 static void start(struct embedded *store) {
     struct checkpoint *checkpoint = &store->checkpoint;
     CHECK(checkpoint->phase == CHECKPOINT_IDLE && !checkpoint->held);
-    checkpoint->again = !embedded_is_complete(store);
+    checkpoint->again = store->pinned || !embedded_is_complete(store);
     if (checkpoint->again) return;
+    checkpoint->whole = false;
     checkpoint->phase = CHECKPOINT_IMAGES;
     checkpoint->started_at = io_now(store->io);
     checkpoint->bytes_before = store->journal.bytes;
@@ -289,6 +307,13 @@ static void start(struct embedded *store) {
         batch->msg.receive = fill_first;
         io_post(store->io, store->loops[i]->index, &batch->msg);
     }
+}
+
+/* While a backup copies the database file and the journal, neither may change but by appending. */
+void checkpoint_unpin(struct embedded *store) {
+    CHECK(store->pinned);
+    store->pinned = false;
+    if (store->checkpoint.phase == CHECKPOINT_IDLE && store->checkpoint.again) start(store);
 }
 
 /* A loop that joins while images are gathered is not asked: what it appends stays above the position. */

@@ -534,10 +534,20 @@ static void await_still(struct embedded *store) {
         fiber_sleep_until(io, io_now(io) + 1000 * 1000);
 }
 
+/* So that the next start knows where the journal must end, even if its end is cut off. */
+static void note_durable(struct embedded *store) {
+    struct writer_job *job = MEM_NEW(struct writer_job);
+    *job = (struct writer_job){.done = meta_written};
+    store->opening_writes = true;
+    writer_run(store, job);
+    while (store->opening_writes) fiber_park(store->io);
+}
+
 static void close_store(struct store *base, bool checkpoint) {
     struct embedded *store = store_of(base);
     struct io *io = store->io;
     store->opener = fiber_current(io);
+    store->leaving = true;
     await_still(store);
     if (checkpoint && embedded_is_complete(store)) {
         struct checkpoint_waiter *waiter = MEM_NEW(struct checkpoint_waiter);
@@ -550,6 +560,7 @@ static void close_store(struct store *base, bool checkpoint) {
     struct store_record record = {.kind = (enum store_record_kind)RECORD_CLOSED};
     embedded_append_own(store, &record);
     await_still(store);
+    note_durable(store);
     part_from_loops(store);
     store->opener = NULL;
     tear_down(store);
@@ -592,3 +603,5 @@ static const struct store_ops embedded_ops = {
     .reload = reload, .checkpoint = embedded_checkpoint, .may_have = may_have,
     .load = embedded_load, .list = embedded_list, .count = embedded_count,
 };
+
+bool embedded_is(const struct store *store) { return store->ops == &embedded_ops; }

@@ -42,6 +42,7 @@ struct writer_job {
     uint64_t durable;                 /* of the journal when the job began */
     bool syncs;                       /* instead of a transaction */
     bool whole;                       /* out: all of the WAL was moved */
+    unsigned tries;
     struct arena arena;
     enum database_result result;
     const char *error;
@@ -87,6 +88,8 @@ enum checkpoint_phase {
 struct checkpoint {
     enum checkpoint_phase phase;
     bool again;                       /* asked for while one runs */
+    bool whole;                       /* the last one ended with all of the WAL in the synced file */
+    bool given_up;                    /* the store closes, and the disk is full */
     unsigned waits_for;               /* loops whose last batch is not written yet */
     uint64_t position;                /* what will be applied: the least of the loops' beginnings */
     struct buf nodes;                 /* NODE records that SQLite lacks: for each its sequence, then its bytes */
@@ -182,7 +185,8 @@ struct embedded {
     struct checkpoint checkpoint;
     struct round round;
     struct reader_work load_work, list_work;
-    bool locked, journal_runs, closing;
+    bool locked, journal_runs, leaving, closing;   /* leaving: store_close was called; closing: its checkpoint is done */
+    bool pinned;                      /* a backup runs: no checkpoint begins */
     struct fiber *opener;             /* that opens or closes, while it waits */
     bool opening_writes, closing_waits;
     unsigned farewells;
@@ -196,6 +200,7 @@ static inline bool embedded_is_complete(const struct embedded *store) {
 }
 
 /* embedded.c */
+bool embedded_is(const struct store *store);
 void embedded_append_own(struct embedded *store, const struct store_record *record);   /* the store's own records */
 void loop_flush(struct embedded_loop *loop);          /* hands gathered records to loop 0 */
 struct put_batch *put_batch_make(struct embedded_loop *loop);
@@ -212,6 +217,7 @@ void checkpoint_round_ended(struct embedded *store);
 void checkpoint_node(struct embedded *store, struct bytes record, uint64_t sequence);
 void checkpoint_joined(struct embedded *store);       /* a loop was attached */
 void checkpoint_ask(struct embedded *store, struct checkpoint_waiter *waiter);
+void checkpoint_unpin(struct embedded *store);
 void checkpoint_free(struct embedded *store);
 void embedded_checkpoint(struct store_loop *base, void (*done)(void *ctx), void *ctx);
 

@@ -123,15 +123,17 @@ static void prepare_next(struct journal *journal) {
 }
 
 static bool surplus(const struct journal *journal) {
-    return free_count(journal) > (journal->next.number ? SPARES_MAX : SPARES_MAX + 1) || (journal->blocked && free_count(journal));
+    size_t kept = journal->blocked ? 0 : journal->next.number ? SPARES_MAX : SPARES_MAX + 1;
+    return free_count(journal) > kept;
 }
 
+/* The oldest, so that the numbers of those that are left have no gap. */
 static void remove_one(struct journal *journal) {
-    struct keeper_free last;
-    memcpy(&last, journal->free.data + journal->free.len - sizeof last, sizeof last);
-    journal->free.len -= sizeof last;
-    int64_t result = segment_remove(journal->io, &journal->folder, last.number);
-    CHECKF(result >= 0, "cannot remove journal segment %llu: %s", (unsigned long long)last.number,
+    struct keeper_free oldest;
+    memcpy(&oldest, journal->free.data, sizeof oldest);
+    buf_consume(&journal->free, sizeof oldest);
+    int64_t result = segment_remove(journal->io, &journal->folder, oldest.number);
+    CHECKF(result >= 0, "cannot remove journal segment %llu: %s", (unsigned long long)oldest.number,
            io_error_text(result));
     measure(journal);
 }

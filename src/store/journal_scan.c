@@ -154,6 +154,16 @@ struct status journal_scan_list(struct journal_scan *scan, struct arena *arena) 
     return status;
 }
 
+void journal_scan_from_oldest(struct journal_scan *scan) {
+    const struct scan_segment *segments = scan_segments(scan);
+    size_t at = scan_count(scan);
+    while (at > 0 && !segments[at - 1].first_sequence) at--;      /* prepared, not written to */
+    if (at == 0) return;
+    at--;
+    while (at > 0 && segments[at - 1].first_sequence && segments[at - 1].number + 1 == segments[at].number) at--;
+    scan->applied = segments[at].first_sequence - 1;
+}
+
 void journal_scan_free(struct journal_scan *scan) { buf_free(&scan->segments); }
 
 /* ---- scanning -------------------------------------------------------------------------------------------------------------- */

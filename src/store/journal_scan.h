@@ -44,6 +44,8 @@ static inline size_t scan_count(const struct journal_scan *scan) {
 
 /* Finds the segments and reads their headers. On a fiber, as the rest. */
 struct status journal_scan_list(struct journal_scan *scan, struct arena *arena);
+/* Sets `applied` so that the scan begins with the oldest record that is there. */
+void journal_scan_from_oldest(struct journal_scan *scan);
 /* Reads all flights from the first that is needed, checking everything; may be called again with other callbacks. */
 struct status journal_scan_run(struct journal_scan *scan, struct arena *arena);
 void journal_scan_free(struct journal_scan *scan);

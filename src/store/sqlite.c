@@ -104,7 +104,8 @@ static bool configure(struct database *db, enum database_role role) {
     sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     bool good = execute(db, "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA secure_delete=FAST;"
                             "PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=NORMAL;");
-    if (role == DATABASE_READS) return good && execute(db, "PRAGMA query_only=ON; PRAGMA cache_size=-2000;");
+    if (role == DATABASE_CHECKS) sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (role != DATABASE_WRITES) return good && execute(db, "PRAGMA query_only=ON; PRAGMA cache_size=-2000;");
     return good && execute(db, "PRAGMA cache_size=-8000; PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=67108864;");
 }
 
@@ -135,7 +136,7 @@ enum database_result database_open(struct database *db, enum database_role role,
                                    struct io_helper *helper, const char *path, struct arena *arena, const char **error) {
     *db = (struct database){0};
     int flags = SQLITE_OPEN_READWRITE | (role == DATABASE_WRITES ? SQLITE_OPEN_CREATE : 0);
-    int code = vfs_connect(&db->vfs, shared, helper, role == DATABASE_WRITES, path, flags, &db->sql);
+    int code = vfs_connect(&db->vfs, shared, helper, role != DATABASE_READS, path, flags, &db->sql);
     if (db->vfs.error == -IO_ELOCKED) return DATABASE_LOCKED;
     if (code != SQLITE_OK || !configure(db, role)) return database_failed(db, arena, error);
     return role == DATABASE_WRITES ? make_tables(db, arena, error) : DATABASE_OK;

@@ -55,7 +55,11 @@ struct put {
     struct bytes name, value;                 /* NODE; an empty value removes it */
 };
 
-enum database_role { DATABASE_WRITES, DATABASE_READS };
+enum database_role {
+    DATABASE_WRITES,          /* the first to connect: makes the tables, refuses other processes */
+    DATABASE_READS,
+    DATABASE_CHECKS,          /* alone, on a stopped store: refuses other processes, changes nothing */
+};
 
 /* Connects. The writer makes the file and its tables when they are not there. *error is in the arena. */
 enum database_result database_open(struct database *db, enum database_role role, struct vfs_shared *shared,
@@ -77,6 +81,9 @@ enum database_result database_load(struct database *db, const struct store_key *
                                    const struct store_image **image, const char **error);
 enum database_result database_list(struct database *db, const struct store_list *list, struct arena *arena,
                                    struct store_rows *out, const char **error);
+/* SQLite's integrity check; *problems is its text, empty when all is well. */
+enum database_result database_verify(struct database *db, struct arena *arena, const char **problems,
+                                     const char **error);
 enum database_result database_count(struct database *db, const struct store_list *list, struct arena *arena,
                                     const struct store_count **counts, size_t *count, const char **error);
 

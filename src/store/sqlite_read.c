@@ -231,3 +231,20 @@ enum database_result database_count(struct database *db, const struct store_list
     buf_free(&found);
     return result;
 }
+
+enum database_result database_verify(struct database *db, struct arena *arena, const char **problems,
+                                     const char **error) {
+    struct buf text = {0};
+    sqlite3_stmt *s = NULL;
+    int code = sqlite3_prepare_v2(db->sql, "PRAGMA integrity_check", -1, &s, NULL);
+    while (code == SQLITE_OK || code == SQLITE_ROW) {
+        code = sqlite3_step(s);
+        const char *line = code == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+        if (line && strcmp(line, "ok") != 0) buf_printf(&text, "%s%s", text.len ? "; " : "", line);
+    }
+    enum database_result result = code == SQLITE_DONE ? DATABASE_OK : database_failed(db, arena, error);
+    sqlite3_finalize(s);
+    *problems = arena_text(arena, buf_bytes(&text));
+    buf_free(&text);
+    return result;
+}

@@ -1,5 +1,6 @@
 /* writer: transactions on the helper that writes SQLite, strictly one after another, for a deletion may follow a row
- * that it removes. Without room they wait; any other failure stops the process. */
+ * that it removes. Without room they wait (while the store closes, not for long: the job ends with DATABASE_FULL); any other
+ * failure stops the process. */
 #include "base/check.h"
 #include "store/embedded.h"
 
@@ -25,17 +26,18 @@ static void again(struct io *io, struct io_op *op) {
 }
 
 static void on_done(struct io *io, struct io_op *op) {
-    enum { RETRY_NS = 250 * 1000 * 1000 };
+    enum { RETRY_NS = 250 * 1000 * 1000, LEAVING_TRIES = 4 };
     struct writer_job *job = op->ctx;
     struct embedded *store = job->store;
     if (job->result == DATABASE_CRASHED) return;
-    if (job->result == DATABASE_FULL) {
+    bool full = job->result == DATABASE_FULL;
+    if (full && !(store->leaving && ++job->tries > LEAVING_TRIES)) {
         journal_want_reserve(&store->journal);
         arena_free(&job->arena);
         io_timer(io, &job->retry, io_now(io) + RETRY_NS);
         return;
     }
-    CHECKF(job->result == DATABASE_OK, "writing %s failed: %s; stopping. Nothing acknowledged is lost: it is in the"
+    CHECKF(job->result == DATABASE_OK || full, "writing %s failed: %s; stopping. Nothing acknowledged is lost: it is in the"
            " journal", store->database_path, job->error);
     arena_free(&job->arena);
     store->writer_jobs = job->next;
