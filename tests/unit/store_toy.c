@@ -465,6 +465,7 @@ static void compare(struct toy *toy) {
             if (!there && was_deleted(model, number)) {
                 execution->version = model->appended[number];
                 execution->deleted = true;
+                if (version_of(model, number, 1)->order > model->order_acknowledged) model->ghost[number] = true;
             }
         }
         uint64_t version = execution->version;
@@ -523,7 +524,8 @@ void toy_attach(struct toy *toy, struct store *store, struct io *io) {
     /* Numbers are not used again, here not even those of executions that were lost. */
     for (uint64_t i = 1; i < TOY_EXECUTIONS_MAX; i++) {
         bool known = toy_number(toy, i) <= store_execution_max(store);
-        CHECK(known || !model->appended[i] || version_of(model, i, 1)->order > model->order_acknowledged);
+        CHECK(known || !model->appended[i] || model->ghost[i] ||
+              version_of(model, i, 1)->order > model->order_acknowledged);
     }
     /* Everything recovered is durable, whether it was acknowledged or not. */
     model->order_acknowledged = model->order;

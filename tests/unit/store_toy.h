@@ -24,6 +24,7 @@ struct toy_version {
 struct toy_model {
     struct toy_version *versions[TOY_EXECUTIONS_MAX];    /* by execution number and version */
     uint64_t appended[TOY_EXECUTIONS_MAX];               /* the newest version */
+    bool ghost[TOY_EXECUTIONS_MAX];                      /* deleted, and perhaps never there at all */
     uint64_t node_order[TOY_NODES];                      /* of the last append; it is also the value */
     uint64_t executions;
     uint64_t order, order_acknowledged;
