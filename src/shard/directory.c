@@ -263,7 +263,9 @@ void directory_load_idle(struct engine *engine, uint64_t number) {
 
 static void parked_cancelled(struct call *call) {
     struct parked *parked = call->waiter;
+    const struct engine_host *host = &parked->engine->host;
     list_remove(&parked->link);
+    if (!parked->again) host->add_task(host->ctx, &parked->name, &parked->task);     /* it waits for another poll */
     mem_free(parked);
     call->waiter = NULL;
     call_fail(call, STATUS_CANCELLED, "the client went away");
@@ -271,6 +273,7 @@ static void parked_cancelled(struct call *call) {
 
 static void park(struct load *load, struct parked *parked) {
     list_push_back(&load->parked, &parked->link);
+    parked->engine = load->engine;
     parked->waiter = parked->call->waiter;
     parked->call->waiter = parked;
     parked->call->on_cancel = parked_cancelled;

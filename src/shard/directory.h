@@ -13,6 +13,7 @@ enum found { FOUND, FOUND_NONE, FOUND_LATER };
 /* A read of the store under way, and what runs again when it has ended. */
 struct parked {
     struct list link;
+    struct engine *engine;
     struct call *call;
     void *waiter;                      /* the call's, before: a poll's place in its queue */
     engine_call_fn *again;             /* a request; NULL: engine_start_task with the rest */

@@ -1,4 +1,5 @@
 /* Histories of workflow tasks are those that SDKs were written against (temporal-surface 14). */
+#include "shard/directory.h"
 #include "unit/shard_bench.h"
 
 #include <setjmp.h>
@@ -223,6 +224,20 @@ static void closed_runs_leave_memory_and_come_back(struct bench *bench) {
     assert_string_equal(HISTORY("w"), "STARTED S");
 }
 
+static void a_poll_that_leaves_while_its_run_is_loaded_loses_nothing(struct bench *bench) {
+    bench_start(bench, "w");
+    bench_checkpoint(bench);
+    struct exec *exec = bench_exec(bench, "w");
+    assert_true(directory_evictable(bench->engine, exec));
+    directory_drop(bench->engine, exec);
+    struct bench_call *call = bench_poll_begin(bench, "queue", "worker");
+    while (list_empty(&bench->engine->loads)) fiber_yield(bench->io);
+    call->call.cancelled = true;
+    call->call.on_cancel(&call->call);
+    assert_true(call->ended);
+    assert_string_equal(bench_events(bench, bench_poll(bench, "queue")->history), "STARTED S St");
+}
+
 static void retention_deletes(struct bench *bench) {
     const char *run_id = bench_start(bench, "w");
     ok(bench_terminate(bench, "w"));
@@ -267,6 +282,7 @@ int main(void) {
         TEST(a_run_continues_as_new),
         TEST(a_restart_keeps_everything),
         TEST(closed_runs_leave_memory_and_come_back),
+        TEST(a_poll_that_leaves_while_its_run_is_loaded_loses_nothing),
         TEST(retention_deletes),
         TEST(too_long_a_history_ends_the_run),
     };
