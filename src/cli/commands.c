@@ -155,6 +155,8 @@ const struct cli_command cli_commands[] = {
     {"journal dump", NULL, 0, "Print a journal's records, a line of JSON each",
      "  norn journal dump --data DIR\n\nOf a stopped server, or a copy of its folder. Changes nothing.", dump_flags, false, false, true,
      cli_journal_dump},
+    {"backup", NULL, 0, "Not there yet: says how to make a backup", NULL, NULL, false, false, false, cli_not_yet},
+    {"restore", NULL, 0, "Not there yet: says how to restore a backup", NULL, NULL, false, false, false, cli_not_yet},
     {"completion", "bash|zsh|fish", 1, "Print a shell's completion script", "  source <(norn completion bash)", NULL, false, false,
      false, cli_completion},
     {"version", NULL, 0, "Print the version", NULL, NULL, false, true, false, cli_version},

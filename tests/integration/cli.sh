@@ -38,6 +38,7 @@ check "open address" 2 'insecure' "$NORN" server --grpc 0.0.0.0:0
 check "no server" 3 'connection refused; is the server running\?' "$NORN" workflow list --address 127.0.0.1:1
 check "bad address" 2 'expected HOST:PORT' "$NORN" workflow list --address nonsense
 check "api" 0 '^StartWorkflowExecution +done' "$NORN" api
+check "backup says what to do" 1 'not there yet. Stop the server and copy' "$NORN" backup
 check "completion" 0 'complete .*norn' "$NORN" completion bash
 check "completes" 0 '^--follow$' "$NORN" complete -- workflow show --f
 
