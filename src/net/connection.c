@@ -204,7 +204,8 @@ void connection_close(struct connection *c) {
 static void ended(struct wire *wire, int64_t result) {
     struct connection *c = CONTAINER_OF(wire, struct connection, wire);
     bool unsent = result == 0 && wire_unsent(wire);
-    if (unsent && c->state == CONNECTION_HTTP1) connection_finish(c);   /* it may end its side before our answer */
+    if (wire->has_failed) connection_finish(c);
+    else if (unsent && c->state == CONNECTION_HTTP1) connection_finish(c);   /* it may end its side before our answer */
     else if (!unsent || c->state != CONNECTION_OVER) connection_close(c);
 }
 

@@ -138,7 +138,7 @@ static void receive_tls(struct wire *wire, struct bytes data) {
     if (!wire->is_ready) {
         int64_t step = tls_session_handshake(wire->tls);
         if (step == TLS_FAILED) {
-            wire_flush(wire);            /* the alert that tells the peer why */
+            wire->has_failed = true;
             end(wire, -IO_ERESET);
             return;
         }

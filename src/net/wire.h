@@ -47,6 +47,7 @@ struct wire {
     struct buf sending;                  /* what io_send has */
     size_t sent;
     struct iovec piece;
+    bool has_failed;                     /* the handshake; an alert that tells why waits to be sent */
     bool is_ready, is_ended, is_closing, shut_after_send, is_shut;
     int64_t progress_at;                 /* when the peer last took bytes; for the detection of those who do not */
     struct io_op receive, send, close;

@@ -31,16 +31,18 @@ static void free_files(struct pem_files *files) {
     buf_free(&files->ca);
 }
 
-static struct tls_options options_of(const struct pem_files *files) {
+static struct tls_options options_of(const struct server *server, const struct pem_files *files) {
+    const struct config *config = server->config;
     return (struct tls_options){.certificate_pem = buf_bytes(&files->certificate), .key_pem = buf_bytes(&files->key),
-                                .ca_pem = buf_bytes(&files->ca), .server = true};
+                                .ca_pem = buf_bytes(&files->ca), .certificate_name = config->tls_cert,
+                                .key_name = config->tls_key, .ca_name = config->tls_client_ca, .server = true};
 }
 
 struct status server_load_tls(struct server *server, struct arena *arena) {
     if (!server->config->tls_cert[0]) return STATUS_GOOD;
     struct pem_files files = {0};
     struct status status = read_files(server, &files, arena);
-    struct tls_options options = options_of(&files);
+    struct tls_options options = options_of(server, &files);
     if (status_ok(status)) server->tls = tls_config_create(server->io, &options, arena, &status);
     free_files(&files);
     return status;
@@ -51,7 +53,7 @@ static void reload(void *arg) {
     struct arena arena = {0};
     struct pem_files files = {0};
     struct status status = read_files(server, &files, &arena);
-    struct tls_options options = options_of(&files);
+    struct tls_options options = options_of(server, &files);
     if (status_ok(status)) status = tls_config_reload(server->tls, &options, &arena);
     if (status_ok(status)) LOG(server->io, LOG_INFO, "certificates read again");
     else LOG(server->io, LOG_ERROR, "certificates stay as they were", LOG_TEXT("error", status.message));
