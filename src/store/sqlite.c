@@ -16,7 +16,7 @@ static const char schema[] =
     " kind INTEGER NOT NULL, namespace_id BLOB NOT NULL, workflow_id TEXT NOT NULL, run_id BLOB NOT NULL,"
     " open INTEGER NOT NULL, next_at INTEGER NOT NULL, has_tasks INTEGER NOT NULL, state BLOB NOT NULL);"
     "CREATE INDEX workflow_executions_hash ON workflow_executions(hash);"
-    "CREATE INDEX workflow_executions_next_at ON workflow_executions(next_at, hash) WHERE open AND next_at > 0;"
+    "CREATE INDEX workflow_executions_next_at ON workflow_executions(next_at, hash) WHERE next_at > 0;"
     "CREATE INDEX workflow_executions_tasks ON workflow_executions(execution) WHERE has_tasks;"
     "CREATE TABLE history_events(execution INTEGER NOT NULL, first_event_id INTEGER NOT NULL,"
     " last_event_id INTEGER NOT NULL, batches BLOB NOT NULL, events BLOB NOT NULL,"
@@ -68,7 +68,7 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_LOAD_VISIBILITY] = ("SELECT " VISIBILITY_COLUMNS " FROM visibility_records WHERE execution = ?"),
     [SQL_NODE_VALUES] = "SELECT name, value FROM node_values ORDER BY name",
     [SQL_HASHES] = "SELECT hash FROM workflow_executions",
-    [SQL_IDLE] = ("SELECT execution, hash, next_at FROM workflow_executions WHERE open AND next_at > 0"
+    [SQL_IDLE] = ("SELECT execution, hash, next_at FROM workflow_executions WHERE next_at > 0"
                  " ORDER BY next_at, hash"),
     [SQL_WITH_TASKS] = "SELECT execution FROM workflow_executions WHERE has_tasks ORDER BY execution",
 };

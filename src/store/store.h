@@ -94,8 +94,8 @@ struct store_options {
 };
 
 /* What recovery tells; called on loop 0, on the opening fiber, in this order: node values, then images and records
- * mixed (S4; of executions that the journal touches, and of all that have tasks), then `idle` for every open execution
- * with a deadline that was not given as an image. Everything is borrowed for the call. */
+ * mixed (S4; of executions that the journal touches, and of all that have tasks), then `idle` for every execution with
+ * a deadline (open ones' timers, closed ones' deletion) that was not given as an image. Everything is borrowed. */
 struct store_recovery {
     void (*node_value)(void *ctx, struct bytes name, struct bytes payload);
     void (*image)(void *ctx, const struct store_image *image);
