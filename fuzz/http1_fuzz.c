@@ -3,7 +3,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const heads[] = {"", "GET /", "POST /health HTTP/1.1\r\n", "GET /health?a=b HTTP/1.1\r\nHost: x\r\n"};
+static const char *const heads[] = {"", "GET /", "POST /health HTTP/1.1\r\n", "GET /health?a=b HTTP/1.1\r\nA: x\r\n"};
 static struct bytes given;
 static struct fuzz_server fuzz;
 

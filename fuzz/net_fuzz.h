@@ -14,7 +14,7 @@
 
 static inline void fuzz_too_long(int number) { __builtin_trap(); }
 
-/* libFuzzer looks at the clock when its alarm rings, and would see the node's; so we keep it out, and look ourselves. */
+/* libFuzzer looks at the clock when its alarm rings, and would see the node's; so we keep it out, and have our own. */
 static inline void fuzz_watch(bool on) {
     sigset_t alarm;
     sigemptyset(&alarm);
@@ -29,7 +29,8 @@ static inline void fuzz_world(io_start_fn *start, void *arg, uint64_t seed) {
     fuzz_watch(true);
     struct world *world = world_create(&(struct world_options){.seed = seed});
     world_check_leaks(world, true);
-    unsigned node = world_add_node(world, &(struct world_node){.name = "fuzz", .start = start, .arg = arg, .mute = true});
+    struct world_node spec = {.name = "fuzz", .start = start, .arg = arg, .mute = true};
+    unsigned node = world_add_node(world, &spec);
     world_start(world, node, 0);
     while (world_node_state(world, node) != NODE_EXITED)
         if (!world_step(world)) world_fail(world, WORLD_STUCK, "nothing is left to do");
@@ -116,7 +117,8 @@ static inline void fuzz_rpc(struct io *io, void *ctx, struct rpc_call *call) {
     }
 }
 
-static inline void fuzz_http(struct io *io, void *ctx, const struct http_request *request, struct http_response *response) {
+static inline void fuzz_http(struct io *io, void *ctx, const struct http_request *request,
+                             struct http_response *response) {
     response->status = request->path[0] == '/' ? 200 : 404;
     buf_printf(&response->body, "%s %s %zu", request->method, request->query, request->body.len);
 }
@@ -154,7 +156,8 @@ static inline void fuzz_serve(struct io *io, struct fuzz_server *fuzz, struct by
     CHECK(net_server_listen(fuzz->server, &addr, false, NULL, &addr) == 0);
     buf_append_bytes(&fuzz->input, head);
     buf_append_bytes(&fuzz->input, input);
-    fuzz->feeder = (struct feeder){.data = buf_bytes(&fuzz->input), .piece_max = piece_max, .closed = fuzz_closed, .ctx = fuzz};
+    struct bytes all = buf_bytes(&fuzz->input);
+    fuzz->feeder = (struct feeder){.data = all, .piece_max = piece_max, .closed = fuzz_closed, .ctx = fuzz};
     fuzz->connect = (struct io_op){.done = fuzz_connected, .ctx = fuzz};
     io_connect(io, &fuzz->connect, &addr);
 }

@@ -1,8 +1,8 @@
 /* call: one request on an HTTP/2 connection, from its headers to the last byte of its reply; behind it the unary call
  * of rpc.h.
  *
- * A call has two holders: its stream (until call_stream_closed) and the service (from the handler until rpc_reply or
- * rpc_fail). It is freed when both have let go. It lives in its own arena, so that a call is one allocation. */
+ * A call has two holders: its stream (until net_call_stream_closed) and the service (from the handler until rpc_reply
+ * or rpc_fail). It is freed when both have let go. It lives in its own arena, so that a call is one allocation. */
 #ifndef NORN_NET_CALL_H
 #define NORN_NET_CALL_H
 
@@ -18,11 +18,11 @@ struct header {
     struct bytes name, value;
 };
 
-/* An RPC with a stream of requests, which net answers itself (reflection). Replies go out by call_stream_send. */
-struct call;
-typedef void call_message_fn(struct call *call, struct bytes message);
+/* An RPC with a stream of requests, which net answers itself (reflection). Replies go out by net_call_stream_send. */
+struct net_call;
+typedef void net_call_message_fn(struct net_call *call, struct bytes message);
 
-struct call {
+struct net_call {
     struct rpc_call rpc;                 /* first: all that services see */
     struct net_server *server;
     struct connection *connection;       /* NULL when the stream is gone */
@@ -33,7 +33,7 @@ struct call {
     bool is_grpc, is_post, is_plain;     /* plain: an HTTP request that is not gRPC */
     bool gzip_request, gzip_accepted, encoding_unknown, timeout_malformed, headers_too_large;
     bool request_ended;                  /* the peer's END_STREAM */
-    bool with_service, replied;
+    bool with_service, replied, lingers;
     uint16_t header_count;
     uint32_t header_bytes;
     struct header *headers, *headers_last;
@@ -46,9 +46,10 @@ struct call {
     bool has_message;                    /* a whole one came */
     uint32_t message_len;
     struct buf body;                     /* what has arrived of it */
+    size_t dropped;                      /* bytes that came while it lingers */
     size_t charged;                      /* in the connection's and the server's request_bytes */
 
-    call_message_fn *on_message;         /* streaming RPC */
+    net_call_message_fn *on_message;         /* streaming RPC */
     struct buf queue;                    /* its replies */
     struct header *reply_headers;
     struct bytes reply;                  /* what is left to send */
@@ -56,31 +57,43 @@ struct call {
     struct status status;                /* of the trailers */
 };
 
-struct call *call_create(struct connection *connection, int32_t stream_id);
-void call_header(struct call *call, struct bytes name, struct bytes value);
+/* ---- request.c ---- */
+void net_call_header(struct net_call *call, struct bytes name, struct bytes value);
 /* All headers are here. */
-void call_begin(struct call *call);
-void call_data(struct call *call, struct bytes data);
+void net_call_begin(struct net_call *call);
+/* Answers and gives true when the headers alone tell that this cannot be served. */
+bool net_call_refuse_by_headers(struct net_call *call);
+void net_call_data(struct net_call *call, struct bytes data);
+
+/* ---- call.c ---- */
+struct net_call *net_call_create(struct connection *connection, int32_t stream_id);
 /* The peer has sent all. */
-void call_request_ended(struct call *call);
+void net_call_request_ended(struct net_call *call);
+/* The reply has been sent, and the request has not ended: the rest of it is dropped for a while, then the stream is
+ * reset. At once would be allowed, but clients that are still sending (curl, proxies) then lose the reply. */
+void net_call_linger(struct net_call *call);
 /* The stream is gone; a call that has not ended is cancelled. */
-void call_stream_closed(struct call *call);
+void net_call_stream_closed(struct net_call *call);
 
+void net_call_reset(struct net_call *call, uint32_t code);
+/* Its request is no longer among those that are arriving. */
+void net_call_uncharge(struct net_call *call);
 /* Answers with a status and no message. */
-void call_refuse(struct call *call, unsigned http_status, struct status status);
-void call_stream_send(struct call *call, const ProtobufCMessage *message);
-void call_stream_end(struct call *call, struct status status);
+void net_call_refuse(struct net_call *call, unsigned http_status, struct status status);
+void net_call_stream_send(struct net_call *call, const ProtobufCMessage *message);
+void net_call_stream_end(struct net_call *call, struct status status);
 
+/* ---- internal.c ---- */
 /* Paths that net answers itself: true when this is one. `call->on_message` is set for a stream. */
-bool call_is_internal(struct call *call);
+bool net_call_is_internal(struct net_call *call);
 /* A whole request for such a path. */
-void call_internal(struct call *call);
+void net_call_internal(struct net_call *call);
 
 /* ---- reply.c ---- */
 /* Submits the reply: with `body` (gRPC: prefixed messages) and trailers, or trailers alone. */
-void reply_message(struct call *call, struct bytes body, bool compressed);
-void reply_status(struct call *call, unsigned http_status, struct status status);
-void reply_http(struct call *call, const struct http_response *response);
+void reply_message(struct net_call *call, struct bytes body, bool compressed);
+void reply_status(struct net_call *call, unsigned http_status, struct status status);
+void reply_http(struct net_call *call, const struct http_response *response);
 /* The frame's payload, as nghttp2 asks for it. */
 ssize_t reply_read(nghttp2_session *session, int32_t stream_id, uint8_t *buf, size_t length, uint32_t *flags,
                    nghttp2_data_source *source, void *ctx);

@@ -115,7 +115,8 @@ static bool check_prefix(struct client_call *call) {
         break_off(call, status_make(&call->result.arena, STATUS_RESOURCE_EXHAUSTED,
                                     "grpc: received message larger than max (%u vs. %u)", call->message_len, most));
     } else {
-        buf_reserve(&call->body, call->message_len < RESPONSE_RESERVE_BYTES ? call->message_len : RESPONSE_RESERVE_BYTES);
+        size_t reserve = call->message_len < RESPONSE_RESERVE_BYTES ? call->message_len : RESPONSE_RESERVE_BYTES;
+        buf_reserve(&call->body, reserve);
         return true;
     }
     return false;
@@ -256,14 +257,14 @@ void grpc_client_break(struct grpc_client *client) {
     LIST_EACH(node, &client->links) client_link_close(LIST_ENTRY(node, struct link, link), "the connection was broken");
 }
 
+static void end_list(struct list *calls, struct status status) {
+    while (!list_empty(calls)) client_call_end(LIST_ENTRY(calls->next, struct client_call, link), status);
+}
+
 static void end_all(struct grpc_client *client) {
     struct status status = {STATUS_CANCELLED, "the client was closed"};
-    LIST_EACH(node, &client->links) {
-        struct link *link = LIST_ENTRY(node, struct link, link);
-        while (!list_empty(&link->calls)) client_call_end(LIST_ENTRY(link->calls.next, struct client_call, link), status);
-    }
-    while (!list_empty(&client->waiting))
-        client_call_end(LIST_ENTRY(client->waiting.next, struct client_call, link), status);
+    LIST_EACH(node, &client->links) end_list(&LIST_ENTRY(node, struct link, link)->calls, status);
+    end_list(&client->waiting, status);
 }
 
 void grpc_client_close(struct grpc_client *client, void (*closed)(struct io *io, void *ctx), void *ctx) {
@@ -289,12 +290,13 @@ struct waiter {
 static void wake(struct io *io, void *ctx, struct grpc_result *result) {
     struct waiter *waiter = ctx;
     struct arena *arena = &waiter->result->arena;
-    struct status from = result->status;
-    waiter->result->status = (struct status){from.code, arena_strdup(arena, from.message),
-                                             arena_strdup(arena, from.detail_type),
-                                             bytes_of(arena_copy(arena, from.detail.data, from.detail.len),
-                                                      from.detail.len)};
-    waiter->result->message = bytes_of(arena_copy(arena, result->message.data, result->message.len), result->message.len);
+    struct status *status = &waiter->result->status;
+    *status = result->status;
+    status->message = arena_strdup(arena, status->message);
+    status->detail_type = arena_strdup(arena, status->detail_type);
+    status->detail.data = arena_copy(arena, status->detail.data, status->detail.len);
+    struct bytes message = result->message;
+    waiter->result->message = bytes_of(arena_copy(arena, message.data, message.len), message.len);
     waiter->done = true;
     fiber_wake(io, waiter->fiber);
 }

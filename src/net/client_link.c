@@ -49,7 +49,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len, void *ctx) {
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len,
+                   void *ctx) {
     struct client_call *call = call_of(session, stream_id);
     if (call) client_call_data(call, bytes_of(data, len));
     return 0;
@@ -246,8 +247,10 @@ static void time_passed(struct deadline *deadline) {
     int64_t now = io_now(link->client->io);
     if (!link->ready || (link->ping_waits && now >= link->ping_at + keepalive_answer_ns)) {
         client_link_close(link, link->ready ? "the server does not answer pings" : "connecting took too long");
-    } else if (now < link->frame_at + keepalive_ns || list_empty(&link->calls)) {
-        deadline_set(deadlines, deadline, list_empty(&link->calls) ? now + keepalive_ns : link->frame_at + keepalive_ns);
+    } else if (list_empty(&link->calls)) {
+        deadline_set(deadlines, deadline, now + keepalive_ns);
+    } else if (now < link->frame_at + keepalive_ns) {
+        deadline_set(deadlines, deadline, link->frame_at + keepalive_ns);
     } else {
         nghttp2_submit_ping(link->h2, NGHTTP2_FLAG_NONE, NULL);
         link->ping_waits = true;

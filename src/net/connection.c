@@ -180,7 +180,7 @@ void connection_goaway(struct connection *c) {
 }
 
 static void cut_calls(struct connection *c) {
-    while (!list_empty(&c->calls)) call_stream_closed(LIST_ENTRY(c->calls.next, struct call, link));
+    while (!list_empty(&c->calls)) net_call_stream_closed(LIST_ENTRY(c->calls.next, struct net_call, link));
 }
 
 void connection_finish(struct connection *c) {

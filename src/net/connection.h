@@ -1,8 +1,8 @@
 /* connection: one accepted connection, and what the server's files share about it.
  *
  * Who does what: server.c listens and drains; connection.c finds out the protocol, keeps the connection's times and
- * closes it; h2_server.c turns HTTP/2 frames into calls; http1.c speaks HTTP/1.1; call.c is one request from its headers
- * to its last byte sent.
+ * closes it; h2_server.c turns HTTP/2 frames into calls, request.c gathers what a call asks, call.c has its life and
+ * reply.c its answer; internal.c has the services of our own; http1.c speaks HTTP/1.1.
  *
  * Life of a connection: DETECT (TLS and the first bytes) -> H2 or HTTP1 -> OVER (our last bytes leave, then our end of
  * the stream, then the peer's end or a short while) -> closed and freed. Its calls are cut loose when it closes; those

@@ -75,6 +75,7 @@ void h2_widen(nghttp2_session *session) {
 }
 
 nghttp2_nv h2_header(const char *name, struct bytes value) {
-    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)(value.data ? value.data : (const uint8_t *)""), strlen(name), value.len,
+    const void *text = value.data ? (const void *)value.data : "";
+    return (nghttp2_nv){(uint8_t *)name, (uint8_t *)text, strlen(name), value.len,
                         NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
 }

@@ -34,7 +34,8 @@ static enum h2_verdict judge(struct h2_guard *guard, uint8_t type, uint8_t flags
     return old ? H2_CHECK : H2_PASS;
 }
 
-enum h2_verdict h2_guard_scan(struct h2_guard *guard, struct bytes data, size_t *taken, int32_t *cost, uint32_t *stream) {
+enum h2_verdict h2_guard_scan(struct h2_guard *guard, struct bytes data, size_t *taken, int32_t *cost,
+                              uint32_t *stream) {
     size_t at = 0;
     while (at < data.len) {
         if (guard->payload_left) {

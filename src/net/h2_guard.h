@@ -1,8 +1,8 @@
 /* h2_guard: looks at the head of each frame before nghttp2 does.
  *
  * nghttp2 answers frames on closed streams properly only if it keeps closed streams in memory, up to the limit of open
- * ones. It is told to keep none; the guard remembers the few last streams that the peer ended, which is enough to tell a
- * peer that breaks the protocol from one whose frames crossed our reset. It also counts frames that ask for work and
+ * ones. It is told to keep none; the guard remembers the few last streams that the peer ended, which is enough to tell
+ * a peer that breaks the protocol from one whose frames crossed our reset. It also counts frames that ask for work and
  * bring none, whatever nghttp2 makes of them. */
 #ifndef NORN_NET_H2_GUARD_H
 #define NORN_NET_H2_GUARD_H
@@ -30,6 +30,7 @@ enum h2_verdict {
 
 /* Scans until the end or a frame to look at; *cost is added up for the frames that were passed, and *stream is the
  * stream of the one to look at. Scanning goes on with the rest. */
-enum h2_verdict h2_guard_scan(struct h2_guard *guard, struct bytes data, size_t *taken, int32_t *cost, uint32_t *stream);
+enum h2_verdict h2_guard_scan(struct h2_guard *guard, struct bytes data, size_t *taken, int32_t *cost,
+                              uint32_t *stream);
 
 #endif

@@ -1,4 +1,5 @@
-/* h2_server: frames of an accepted HTTP/2 connection, and its defence against peers that ask for work and bring none. */
+/* h2_server: frames of an accepted HTTP/2 connection, and its defence against peers that ask for work and bring
+ * none. */
 #include "net/call.h"
 #include "net/h2.h"
 
@@ -32,7 +33,7 @@ static void budget_spend(struct connection *c, int32_t amount) {
 
 /* ---- callbacks ------------------------------------------------------------------------------------------------- */
 
-static struct call *call_of(nghttp2_session *session, int32_t stream_id) {
+static struct net_call *call_of(nghttp2_session *session, int32_t stream_id) {
     return nghttp2_session_get_stream_user_data(session, stream_id);
 }
 
@@ -40,21 +41,22 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     struct connection *c = ctx;
     c->headers_at = io_now(c->server->io);
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) return 0;
-    struct call *call = call_create(c, frame->hd.stream_id);
+    struct net_call *call = net_call_create(c, frame->hd.stream_id);
     return nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, call);
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_len,
                      const uint8_t *value, size_t value_len, uint8_t flags, void *ctx) {
-    struct call *call = call_of(session, frame->hd.stream_id);
+    struct net_call *call = call_of(session, frame->hd.stream_id);
     if (call && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        call_header(call, bytes_of(name, name_len), bytes_of(value, value_len));
+        net_call_header(call, bytes_of(name, name_len), bytes_of(value, value_len));
     return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len, void *ctx) {
-    struct call *call = call_of(session, stream_id);
-    if (call) call_data(call, bytes_of(data, len));
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t stream_id, const uint8_t *data, size_t len,
+                   void *ctx) {
+    struct net_call *call = call_of(session, stream_id);
+    if (call) net_call_data(call, bytes_of(data, len));
     return 0;
 }
 
@@ -71,28 +73,26 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     c->settled = true;
     if (frame->hd.type == NGHTTP2_PING) on_ping(c, frame);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
-    struct call *call = call_of(session, frame->hd.stream_id);
+    struct net_call *call = call_of(session, frame->hd.stream_id);
     if (!call) return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) call_begin(call);
-    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) call_request_ended(call);
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) net_call_begin(call);
+    if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) net_call_request_ended(call);
     return 0;
 }
 
-/* A reply may end before its request has: the peer need not send the rest. */
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *ctx) {
     struct connection *c = ctx;
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     budget_earn(c, BUDGET_PER_EXCHANGE);
     if (!(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
-    struct call *call = call_of(session, frame->hd.stream_id);
-    if (call && !call->request_ended)
-        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    struct net_call *call = call_of(session, frame->hd.stream_id);
+    if (call && !call->request_ended) net_call_linger(call);
     return 0;
 }
 
 static int on_closed(nghttp2_session *session, int32_t stream_id, uint32_t code, void *ctx) {
-    struct call *call = call_of(session, stream_id);
-    if (call) call_stream_closed(call);
+    struct net_call *call = call_of(session, stream_id);
+    if (call) net_call_stream_closed(call);
     nghttp2_session_set_stream_user_data(session, stream_id, NULL);
     return 0;
 }

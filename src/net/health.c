@@ -7,12 +7,12 @@ typedef Grpc__Health__V1__HealthCheckResponse Response;
 typedef Grpc__Health__V1__HealthListResponse__StatusesEntry Entry;
 
 /* net is the service here: it takes the call and ends it at once. */
-static void fail(struct call *call, struct status status) {
+static void fail(struct net_call *call, struct status status) {
     call->with_service = true;
     rpc_fail(call->server->io, &call->rpc, status);
 }
 
-static void reply(struct call *call, const ProtobufCMessage *message) {
+static void reply(struct net_call *call, const ProtobufCMessage *message) {
     call->with_service = true;
     rpc_reply(call->server->io, &call->rpc, message);
 }
@@ -24,7 +24,7 @@ static Response response_of(bool serving) {
     return response;
 }
 
-void health_check(struct call *call) {
+void health_check(struct net_call *call) {
     struct bytes request = call->rpc.request;
     Grpc__Health__V1__HealthCheckRequest *asked =
         grpc__health__v1__health_check_request__unpack(arena_pb(&call->rpc.arena), request.len, request.data);
@@ -38,7 +38,7 @@ void health_check(struct call *call) {
     else fail(call, (struct status){STATUS_NOT_FOUND, "unknown service"});
 }
 
-static Entry *entry_of(struct call *call, const char *name) {
+static Entry *entry_of(struct net_call *call, const char *name) {
     bool known;
     Entry *entry = ARENA_NEW(&call->rpc.arena, Entry);
     *entry = (Entry)GRPC__HEALTH__V1__HEALTH_LIST_RESPONSE__STATUSES_ENTRY__INIT;
@@ -48,7 +48,7 @@ static Entry *entry_of(struct call *call, const char *name) {
     return entry;
 }
 
-void health_list(struct call *call) {
+void health_list(struct net_call *call) {
     enum { ENTRIES_MAX = 32 };
     Grpc__Health__V1__HealthListResponse response = GRPC__HEALTH__V1__HEALTH_LIST_RESPONSE__INIT;
     Entry *entries[ENTRIES_MAX];
@@ -61,6 +61,6 @@ void health_list(struct call *call) {
 }
 
 /* Clients take this answer as "assume that it serves". */
-void health_watch(struct call *call) {
+void health_watch(struct net_call *call) {
     fail(call, (struct status){STATUS_UNIMPLEMENTED, "Watch is not offered; ask Check"});
 }

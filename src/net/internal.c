@@ -7,8 +7,8 @@
 
 static const struct internal_method {
     const char *path;
-    void (*unary)(struct call *call);
-    call_message_fn *stream;
+    void (*unary)(struct net_call *call);
+    net_call_message_fn *stream;
 } methods[] = {
     {"/" HEALTH "/Check", health_check, NULL},
     {"/" HEALTH "/List", health_list, NULL},
@@ -24,13 +24,13 @@ static const struct internal_method *find(const char *path) {
     return NULL;
 }
 
-bool call_is_internal(struct call *call) {
+bool net_call_is_internal(struct net_call *call) {
     const struct internal_method *method = find(call->rpc.path);
     if (method) call->on_message = method->stream;
     return method != NULL;
 }
 
-void call_internal(struct call *call) { find(call->rpc.path)->unary(call); }
+void net_call_internal(struct net_call *call) { find(call->rpc.path)->unary(call); }
 
 /* ---- what is here ---------------------------------------------------------------------------------------------- */
 

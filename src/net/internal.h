@@ -5,11 +5,11 @@
 #include "net/call.h"
 
 /* grpc.health.v1.Health (health.c). */
-void health_check(struct call *call);
-void health_list(struct call *call);
-void health_watch(struct call *call);
+void health_check(struct net_call *call);
+void health_list(struct net_call *call);
+void health_watch(struct net_call *call);
 /* grpc.reflection.v1 and v1alpha (reflection.c): one message of the stream. */
-void reflection_message(struct call *call, struct bytes message);
+void reflection_message(struct net_call *call, struct bytes message);
 
 /* The services that this server has, by index; NULL at the end. */
 const char *internal_service(struct net_server *server, size_t index);

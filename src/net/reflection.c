@@ -73,7 +73,7 @@ static File *file_by_extension(const char *type, int32_t wanted) {
 /* ---- answers --------------------------------------------------------------------------------------------------- */
 
 struct question {
-    struct call *call;
+    struct net_call *call;
     Request *request;
     struct arena arena;                  /* of this message: a stream may bring many */
 };
@@ -92,7 +92,7 @@ static void answer_error(struct question *q, enum status_code code, const char *
     error.error_message = (char *)text;
     response.message_response_case = GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
     response.error_response = &error;
-    call_stream_send(q->call, &response.base);
+    net_call_stream_send(q->call, &response.base);
 }
 
 static void answer_file(struct question *q, File *file, const char *asked) {
@@ -108,7 +108,7 @@ static void answer_file(struct question *q, File *file, const char *asked) {
     response.message_response_case =
         GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
     response.file_descriptor_response = &files;
-    call_stream_send(q->call, &response.base);
+    net_call_stream_send(q->call, &response.base);
 }
 
 static void answer_numbers(struct question *q, const char *type) {
@@ -128,7 +128,7 @@ static void answer_numbers(struct question *q, const char *type) {
     response.message_response_case =
         GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ALL_EXTENSION_NUMBERS_RESPONSE;
     response.all_extension_numbers_response = &list;
-    call_stream_send(q->call, &response.base);
+    net_call_stream_send(q->call, &response.base);
 }
 
 static void answer_services(struct question *q) {
@@ -147,7 +147,7 @@ static void answer_services(struct question *q) {
     response.message_response_case =
         GRPC__REFLECTION__V1__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
     response.list_services_response = &list;
-    call_stream_send(q->call, &response.base);
+    net_call_stream_send(q->call, &response.base);
 }
 
 static void answer(struct question *q) {
@@ -175,14 +175,14 @@ static void answer(struct question *q) {
     }
 }
 
-void reflection_message(struct call *call, struct bytes message) {
+void reflection_message(struct net_call *call, struct bytes message) {
     enum { QUEUE_BYTES_MAX = 4 * 1024 * 1024 };
     struct status broken = {STATUS_INVALID_ARGUMENT, "grpc: error unmarshalling request"};
     struct status full = {STATUS_RESOURCE_EXHAUSTED, "the answers are not read"};
     struct question q = {.call = call};
     q.request = grpc__reflection__v1__server_reflection_request__unpack(arena_pb(&q.arena), message.len, message.data);
-    if (!q.request) call_stream_end(call, broken);
-    else if (call->reply.len > QUEUE_BYTES_MAX) call_stream_end(call, full);
+    if (!q.request) net_call_stream_end(call, broken);
+    else if (call->reply.len > QUEUE_BYTES_MAX) net_call_stream_end(call, full);
     else answer(&q);
     arena_free(&q.arena);
 }

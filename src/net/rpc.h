@@ -45,7 +45,7 @@ struct bytes rpc_metadata(const struct rpc_call *call, const char *name);
 /* Adds a response header (not a trailer); before the call ends. ASCII name and value. */
 void rpc_add_header(struct rpc_call *call, const char *name, const char *value);
 
-/* Ends the call with OK and this message; `message` is packed at once (rpc_reply) or copied at once (rpc_reply_bytes). */
+/* Ends the call with OK and this message, which is packed (rpc_reply) or copied (rpc_reply_bytes) at once. */
 void rpc_reply(struct io *io, struct rpc_call *call, const ProtobufCMessage *message);
 void rpc_reply_bytes(struct io *io, struct rpc_call *call, struct bytes message);
 /* Ends the call with a status that is not OK. The texts are copied at once. */

@@ -49,7 +49,8 @@ static void drain_passed(struct deadline *deadline) {
     LIST_EACH(node, &server->connections) connection_close(LIST_ENTRY(node, struct connection, link));
 }
 
-struct net_server *net_server_create(struct io *io, const struct net_limits *limits, const struct net_handlers *handlers) {
+struct net_server *net_server_create(struct io *io, const struct net_limits *limits,
+                                     const struct net_handlers *handlers) {
     struct net_server *server = MEM_NEW(struct net_server);
     server->io = io;
     server->limits = with_defaults(limits ? *limits : (struct net_limits){0});

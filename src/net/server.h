@@ -47,7 +47,8 @@ struct net_handlers {
     void *ctx;
 };
 
-struct net_server *net_server_create(struct io *io, const struct net_limits *limits, const struct net_handlers *handlers);
+struct net_server *net_server_create(struct io *io, const struct net_limits *limits,
+                                     const struct net_handlers *handlers);
 /* Listens on addr; both HTTP/2 (prior knowledge, or ALPN h2) and HTTP/1.1 are spoken on it, told apart by the first
  * bytes. `tls` NULL is clear text; else it is borrowed and may be reloaded meanwhile. *bound tells the port taken.
  * 0 or a negated enum io_err. */

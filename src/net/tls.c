@@ -99,7 +99,9 @@ void tls_session_feed(struct tls_session *session, struct bytes data) {
     session->library->session_feed(session->inner, data.data, data.len);
 }
 
-int64_t tls_session_handshake(struct tls_session *session) { return session->library->session_handshake(session->inner); }
+int64_t tls_session_handshake(struct tls_session *session) {
+    return session->library->session_handshake(session->inner);
+}
 
 int64_t tls_session_read(struct tls_session *session, void *data, size_t len) {
     return session->library->session_read(session->inner, data, len);
@@ -129,4 +131,6 @@ const char *tls_session_peer_names(const struct tls_session *session) {
     return session->library->session_peer_names(session->inner);
 }
 
-const char *tls_session_error(const struct tls_session *session) { return session->library->session_error(session->inner); }
+const char *tls_session_error(const struct tls_session *session) {
+    return session->library->session_error(session->inner);
+}

@@ -137,7 +137,8 @@ static bool use_ca(struct boring_context *context, const struct tls_pem *pem, ch
 
 static const uint8_t alpn_h2[] = "\x02h2", alpn_both[] = "\x02h2\x08http/1.1";
 
-static int choose_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in, unsigned in_len, void *arg) {
+static int choose_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in, unsigned in_len,
+                           void *arg) {
     uint8_t *chosen;
     if (SSL_select_next_proto(&chosen, out_len, alpn_both, sizeof alpn_both - 1, in, in_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -163,12 +164,13 @@ static bool set_up(struct boring_context *context, const struct tls_setup *setup
         snprintf(error, TLS_ERROR_MAX, "TLS cannot be set up: %s", boring_reason());
         return false;
     }
-    if (setup->server && !setup->certificate.len) return fail(error, &setup->certificate, "a server needs a certificate");
-    if (!setup->server && !setup->ca.len) return fail(error, &setup->ca, "a client needs to know whom to trust");
-    if (setup->certificate.len && !setup->key.len) return fail(error, &setup->key, "the certificate needs its key");
-    if (setup->certificate.len && !use_certificate(context, &setup->certificate, error)) return false;
-    if (setup->certificate.len && !use_key(context, &setup->key, error)) return false;
-    return !setup->ca.len || use_ca(context, &setup->ca, error);
+    const struct tls_pem *certificate = &setup->certificate, *key = &setup->key, *ca = &setup->ca;
+    if (setup->server && !certificate->len) return fail(error, certificate, "a server needs a certificate");
+    if (!setup->server && !ca->len) return fail(error, ca, "a client needs to know whom to trust");
+    if (certificate->len && !key->len) return fail(error, key, "the certificate needs its key");
+    if (certificate->len && !use_certificate(context, certificate, error)) return false;
+    if (certificate->len && !use_key(context, key, error)) return false;
+    return !ca->len || use_ca(context, ca, error);
 }
 
 void *boring_context_create(const struct tls_setup *setup, char *error) {

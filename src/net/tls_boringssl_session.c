@@ -1,7 +1,7 @@
 /* tls_boringssl_session: one connection on BoringSSL.
  *
- * Bytes pass without a buffer between: BoringSSL reads what was fed from where it lies, and writes to the output that the
- * wire takes. An idle connection holds neither. */
+ * Bytes pass without a buffer between: BoringSSL reads what was fed from where it lies, and writes to the output that
+ * the wire takes. An idle connection holds neither. */
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <stdio.h>
@@ -203,9 +203,20 @@ static bool session_is_h2(const void *given) {
     return len == 2 && memcmp(name, "h2", 2) == 0;
 }
 
-static const char *session_peer_subject(const void *given) { return ((const struct boring_session *)given)->peer_subject; }
-static const char *session_peer_names(const void *given) { return ((const struct boring_session *)given)->peer_names; }
-static const char *session_error(const void *given) { return ((const struct boring_session *)given)->error; }
+static const char *session_peer_subject(const void *given) {
+    const struct boring_session *session = given;
+    return session->peer_subject;
+}
+
+static const char *session_peer_names(const void *given) {
+    const struct boring_session *session = given;
+    return session->peer_names;
+}
+
+static const char *session_error(const void *given) {
+    const struct boring_session *session = given;
+    return session->error;
+}
 
 void boring_fill_sessions(struct tls_library *library) {
     library->session_create = session_create;

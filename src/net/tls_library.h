@@ -1,7 +1,7 @@
 /* tls_library: the table of functions that libnorn_tls.so exports as its one symbol.
  *
- * The shared object is linked to BoringSSL and the C library only, so nothing of ours but plain C types passes here, and
- * its memory and entropy are BoringSSL's own. Its time is ours. */
+ * The shared object is linked to BoringSSL and the C library only, so nothing of ours but plain C types passes here,
+ * and its memory and entropy are BoringSSL's own. Its time is ours. */
 #ifndef NORN_NET_TLS_LIBRARY_H
 #define NORN_NET_TLS_LIBRARY_H
 

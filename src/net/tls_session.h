@@ -22,7 +22,7 @@ void tls_session_close_notify(struct tls_session *session);
 void tls_session_output(struct tls_session *session, struct buf *out);
 /* After the handshake: whether ALPN chose "h2"; "http/1.1" or none otherwise. */
 bool tls_session_is_h2(const struct tls_session *session);
-/* Of the peer's certificate, the session's texts; NULL without one: "CN=worker-1,O=Acme", and "DNS:a.acme, URI:spiffe:..". */
+/* Of the peer's certificate, "CN=worker-1,O=Acme" and "DNS:a.acme, URI:spiffe:.."; the session's, NULL without one. */
 const char *tls_session_peer_subject(const struct tls_session *session);
 const char *tls_session_peer_names(const struct tls_session *session);
 /* The text of the last failure (the session's). */

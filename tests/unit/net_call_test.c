@@ -176,7 +176,8 @@ TEST(closing_a_client_ends_its_calls) {
     bench_open(&bench, io, NULL);
     struct grpc_client *client = grpc_client_create(io, &bench.addr, NULL);
     struct outcome outcomes[3] = {{0}};
-    for (int i = 0; i < 3; i++) grpc_call(client, "/test/Hang", bytes_str("x"), in_ms(io, 9000), outcome_take, &outcomes[i]);
+    for (int i = 0; i < 3; i++)
+        grpc_call(client, "/test/Hang", bytes_str("x"), in_ms(io, 9000), outcome_take, &outcomes[i]);
     nap(io, 500);
     client_close_wait(io, client);
     for (int i = 0; i < 3; i++) {
@@ -192,7 +193,8 @@ TEST(large_replies_respect_windows_and_limits) {
     bench_open(&bench, io, NULL);
     struct grpc_client *client = grpc_client_create(io, &bench.addr, NULL);
     struct outcome outcomes[8] = {{0}};
-    for (int i = 0; i < 8; i++) grpc_call(client, "/test/Big", bytes_str("3"), in_ms(io, 60000), outcome_take, &outcomes[i]);
+    for (int i = 0; i < 8; i++)
+        grpc_call(client, "/test/Big", bytes_str("3"), in_ms(io, 60000), outcome_take, &outcomes[i]);
     unsigned good = 0, refused = 0;
     for (int i = 0; i < 8; i++) {
         outcome_wait(io, &outcomes[i]);
@@ -215,7 +217,8 @@ TEST(a_busy_client_keeps_its_own_limit) {
     struct grpc_client *client = grpc_client_create(io, &bench.addr, &options);
     struct outcome outcomes[7] = {{0}};
     int64_t begin = io_now(io);
-    for (int i = 0; i < 7; i++) grpc_call(client, "/test/Slow", bytes_str("x"), in_ms(io, 60000), outcome_take, &outcomes[i]);
+    for (int i = 0; i < 7; i++)
+        grpc_call(client, "/test/Slow", bytes_str("x"), in_ms(io, 60000), outcome_take, &outcomes[i]);
     for (int i = 0; i < 7; i++) {
         outcome_wait(io, &outcomes[i]);
         CHECK(status_ok(outcomes[i].status));

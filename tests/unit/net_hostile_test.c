@@ -221,7 +221,8 @@ TEST(too_many_streams_are_refused) {
     peer_greet(&peer);
     nap(io, 100);
     peer_frame(&peer, NGHTTP2_SETTINGS, NGHTTP2_FLAG_ACK, 0, NULL, 0);
-    for (uint32_t stream = 1; stream <= 21; stream += 2) peer_request(&peer, stream, "/test/Hang", (struct bytes){0}, false);
+    for (uint32_t stream = 1; stream <= 21; stream += 2)
+        peer_request(&peer, stream, "/test/Hang", (struct bytes){0}, false);
     CHECK(peer_wait_end(&peer, 5000) && peer_goaway(&peer) == NGHTTP2_PROTOCOL_ERROR && bench.calls <= 10);
     peer_close(&peer);
     bench_check(&bench);

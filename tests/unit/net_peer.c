@@ -54,7 +54,8 @@ static void on_rpc(struct io *io, void *ctx, struct rpc_call *call) {
         bench->hanging = call;
     } else if (strcmp(call->path, "/test/Fail") == 0) {
         rpc_add_header(call, "X-Cause", "test");
-        rpc_fail(io, call, (struct status){STATUS_NOT_FOUND, "no 100% \xc3\xa9\n", "a.b.Detail", bytes_str("\x01\x02")});
+        struct bytes detail = bytes_str("\x01\x02");
+        rpc_fail(io, call, (struct status){STATUS_NOT_FOUND, "no 100% \xc3\xa9\n", "a.b.Detail", detail});
     } else rpc_fail(io, call, status_make(&call->arena, STATUS_UNIMPLEMENTED, "unknown %s", call->path));
 }
 
@@ -216,8 +217,8 @@ bool peer_request(struct peer *peer, uint32_t stream, const char *path, struct b
     hpack_literal(&block, ":authority", "test");
     hpack_literal(&block, "content-type", "application/grpc");
     buf_append_bytes(&block, more);
-    bool sent = peer_frame(peer, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | (end ? NGHTTP2_FLAG_END_STREAM : 0), stream,
-                           block.data, block.len);
+    uint8_t flags = NGHTTP2_FLAG_END_HEADERS | (end ? NGHTTP2_FLAG_END_STREAM : 0);
+    bool sent = peer_frame(peer, NGHTTP2_HEADERS, flags, stream, block.data, block.len);
     buf_free(&block);
     return sent;
 }
@@ -233,11 +234,15 @@ void peer_close(struct peer *peer) {
     buf_free(&peer->in);
 }
 
+static uint32_t big_endian(const uint8_t *b) {
+    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
 bool peer_find(const struct peer *peer, uint8_t type, uint32_t stream, unsigned skip, struct bytes *payload) {
     struct bytes left = buf_bytes(&peer->in);
     while (left.len >= 9) {
-        size_t len = (size_t)left.data[0] << 16 | (size_t)left.data[1] << 8 | left.data[2];
-        uint32_t on = (uint32_t)left.data[5] << 24 | (uint32_t)left.data[6] << 16 | (uint32_t)left.data[7] << 8 | left.data[8];
+        size_t len = big_endian(left.data) >> 8;
+        uint32_t on = big_endian(left.data + 5);
         if (left.len < 9 + len) return false;
         if (left.data[3] == type && on == stream && skip-- == 0) {
             *payload = bytes_of(left.data + 9, len);
@@ -251,7 +256,7 @@ bool peer_find(const struct peer *peer, uint8_t type, uint32_t stream, unsigned 
 int64_t peer_goaway(const struct peer *peer) {
     struct bytes payload;
     if (!peer_find(peer, NGHTTP2_GOAWAY, 0, 0, &payload) || payload.len < 8) return -1;
-    return (int64_t)payload.data[4] << 24 | payload.data[5] << 16 | payload.data[6] << 8 | payload.data[7];
+    return big_endian(payload.data + 4);
 }
 
 bool peer_has(const struct peer *peer, const char *text) {

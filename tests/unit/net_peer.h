@@ -9,8 +9,8 @@
 
 /* ---- the server ---- */
 
-/* Methods: /test/Echo answers with the request, /test/Big with as many MiB as the request's text says, /test/Hang when it
- * is cancelled, /test/Fail with a status and a detail, /test/Slow after a second. Others: UNIMPLEMENTED. */
+/* Methods: /test/Echo answers with the request, /test/Big with as many MiB as the request's text says, /test/Hang when
+ * it is cancelled, /test/Fail with a status and a detail, /test/Slow after a second. Others: UNIMPLEMENTED. */
 struct bench {
     struct io *io;
     struct net_server *server;
