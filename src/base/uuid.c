@@ -41,3 +41,9 @@ void uuid_shape(uint8_t raw[UUID_LEN]) {
     raw[6] = (uint8_t)((raw[6] & 0x0f) | 0x40);
     raw[8] = (uint8_t)((raw[8] & 0x3f) | 0x80);
 }
+
+bool uuid_is_zero(const uint8_t raw[UUID_LEN]) {
+    for (int i = 0; i < UUID_LEN; i++)
+        if (raw[i]) return false;
+    return true;
+}

@@ -11,6 +11,7 @@ enum { UUID_LEN = 16, UUID_TEXT_SIZE = 37 };
 void uuid_text(const uint8_t raw[UUID_LEN], char text[UUID_TEXT_SIZE]);
 /* Accepts both cases; false when `text` is not a UUID. */
 bool uuid_parse(const char *text, uint8_t raw[UUID_LEN]);
+bool uuid_is_zero(const uint8_t raw[UUID_LEN]);
 /* Makes random bytes a UUID of version 4. */
 void uuid_shape(uint8_t raw[UUID_LEN]);
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/uuid.h"
-#include "frontend/node_changes.h"
+#include "frontend/namespace_change.h"
 #include "frontend/norn_api_headers.h"
 
 #define STATE(name) TEMPORAL__API__ENUMS__V1__NAMESPACE_STATE__NAMESPACE_STATE_##name
@@ -122,17 +122,6 @@ static bool good_retention(struct call *call, const Google__Protobuf__Duration *
     return false;
 }
 
-static bool may_change(struct frontend *frontend, struct call *call, const char *id_text, const char *name) {
-    struct status room = store_admit(frontend->store, STORE_NORMAL, 4096, call->arena);
-    if (!status_ok(room)) {
-        call_fail_status(call, room);
-        return false;
-    }
-    if (!node_changes_busy(frontend->changes, id_text, name)) return true;
-    call_fail(call, STATUS_UNAVAILABLE, "namespace %s is being changed by another request, try again", name);
-    return false;
-}
-
 static void fail_exists(struct call *call) {
     Temporal__Api__Errordetails__V1__NamespaceAlreadyExistsFailure detail =
         TEMPORAL__API__ERRORDETAILS__V1__NAMESPACE_ALREADY_EXISTS_FAILURE__INIT;
@@ -185,7 +174,7 @@ void api_register_namespace(struct frontend *frontend, struct api_call *api) {
         fail_exists(call);
         return;
     }
-    if (!may_change(frontend, call, NULL, request->namespace_)) return;
+    if (!namespace_may_change(frontend, call, NULL, request->namespace_)) return;
     Norn__Node__Namespace record = NORN__NODE__NAMESPACE__INIT;
     NamespaceConfig config = TEMPORAL__API__NAMESPACE__V1__NAMESPACE_CONFIG__INIT;
     config.workflow_execution_retention_ttl = request->workflow_execution_retention_period;
@@ -196,29 +185,6 @@ void api_register_namespace(struct frontend *frontend, struct api_call *api) {
     record.created_ns = io_wall(frontend->io);
     WS(RegisterNamespaceResponse) response = TEMPORAL__API__WORKFLOWSERVICE__V1__REGISTER_NAMESPACE_RESPONSE__INIT;
     node_changes_put(frontend->changes, &record, call, &response.base);
-}
-
-/* A copy of a namespace's record in the call's arena, to change. */
-static Norn__Node__Namespace *copy_record(const struct namespace_info *info, struct arena *arena) {
-    const Norn__Node__Namespace *record = namespaces_record(info);
-    size_t len = norn__node__namespace__get_packed_size(record);
-    uint8_t *packed = arena_alloc(arena, len);
-    norn__node__namespace__pack(record, packed);
-    return norn__node__namespace__unpack(arena_pb(arena), len, packed);
-}
-
-/* The named namespace, when it is there and may be changed now; else the call has failed. */
-static const struct namespace_info *find_to_change(struct frontend *frontend, struct call *call, const char *name) {
-    if (!name[0]) {
-        call_fail(call, STATUS_INVALID_ARGUMENT, "Namespace not set on request.");
-        return NULL;
-    }
-    const struct namespace_info *info = namespaces_by_name(frontend->namespaces, name);
-    if (!info) {
-        call_fail_status(call, namespace_not_found(call->arena, name));
-        return NULL;
-    }
-    return may_change(frontend, call, info->id_text, name) ? info : NULL;
 }
 
 static void merge_data(NamespaceInfo *info, const Temporal__Api__Namespace__V1__UpdateNamespaceInfo *update,
@@ -271,13 +237,13 @@ static bool merge_config(struct call *call, NamespaceConfig *config, const Names
 void api_update_namespace(struct frontend *frontend, struct api_call *api) {
     struct call *call = &api->call;
     const WS(UpdateNamespaceRequest) *request = (const void *)call->request;
-    const struct namespace_info *info = find_to_change(frontend, call, request->namespace_);
+    const struct namespace_info *info = namespace_find_to_change(frontend, call, request->namespace_);
     if (!info) return;
     if (request->promote_namespace) {
         call_fail(call, STATUS_INVALID_ARGUMENT, "Cannot promote a namespace: this cluster has no global namespaces.");
         return;
     }
-    Norn__Node__Namespace *record = copy_record(info, call->arena);
+    Norn__Node__Namespace *record = namespace_copy_record(info, call->arena);
     if (request->update_info) {
         if (request->update_info->description[0]) record->info->description = request->update_info->description;
         if (request->update_info->owner_email[0]) record->info->owner_email = request->update_info->owner_email;
@@ -296,174 +262,10 @@ void api_update_namespace(struct frontend *frontend, struct api_call *api) {
 void api_deprecate_namespace(struct frontend *frontend, struct api_call *api) {
     struct call *call = &api->call;
     const WS(DeprecateNamespaceRequest) *request = (const void *)call->request;
-    const struct namespace_info *info = find_to_change(frontend, call, request->namespace_);
+    const struct namespace_info *info = namespace_find_to_change(frontend, call, request->namespace_);
     if (!info) return;
-    Norn__Node__Namespace *record = copy_record(info, call->arena);
+    Norn__Node__Namespace *record = namespace_copy_record(info, call->arena);
     if (!merge_state(call, record->info, STATE(DEPRECATED))) return;
     WS(DeprecateNamespaceResponse) response = TEMPORAL__API__WORKFLOWSERVICE__V1__DEPRECATE_NAMESPACE_RESPONSE__INIT;
     node_changes_put(frontend->changes, record, call, &response.base);
-}
-
-/* ---- search attributes (temporal-surface.md 7.3) ------------------------------------------------------------------- */
-
-static const struct {
-    const char *name;
-    int32_t type;
-} system_attributes[] = {
-#define TYPE(name) TEMPORAL__API__ENUMS__V1__INDEXED_VALUE_TYPE__INDEXED_VALUE_TYPE_##name
-    {"BatcherNamespace", TYPE(KEYWORD)}, {"BatcherUser", TYPE(KEYWORD)}, {"BinaryChecksums", TYPE(KEYWORD_LIST)},
-    {"BuildIds", TYPE(KEYWORD_LIST)}, {"CloseTime", TYPE(DATETIME)}, {"ExecutionDuration", TYPE(INT)},
-    {"ExecutionStatus", TYPE(KEYWORD)}, {"ExecutionTime", TYPE(DATETIME)}, {"HistoryLength", TYPE(INT)},
-    {"HistorySizeBytes", TYPE(INT)}, {"ParentRunId", TYPE(KEYWORD)}, {"ParentWorkflowId", TYPE(KEYWORD)},
-    {"RootRunId", TYPE(KEYWORD)}, {"RootWorkflowId", TYPE(KEYWORD)}, {"RunId", TYPE(KEYWORD)},
-    {"StartTime", TYPE(DATETIME)}, {"StateTransitionCount", TYPE(INT)}, {"TaskQueue", TYPE(KEYWORD)},
-    {"TemporalChangeVersion", TYPE(KEYWORD_LIST)}, {"TemporalNamespaceDivision", TYPE(KEYWORD)},
-    {"TemporalPauseInfo", TYPE(KEYWORD_LIST)}, {"TemporalReportedProblems", TYPE(KEYWORD_LIST)},
-    {"TemporalSchedulePaused", TYPE(BOOL)}, {"TemporalScheduledById", TYPE(KEYWORD)},
-    {"TemporalScheduledStartTime", TYPE(DATETIME)}, {"WorkflowId", TYPE(KEYWORD)}, {"WorkflowType", TYPE(KEYWORD)},
-};
-
-static bool is_system_attribute(const char *name) {
-    static const char *const reserved[] = {"NamespaceId", "Memo", "MemoEncoding", "VisibilityTaskKey"};
-    for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
-        if (strcmp(name, reserved[i]) == 0) return true;
-    for (size_t i = 0; i < ARRAY_LEN(system_attributes); i++)
-        if (strcmp(name, system_attributes[i].name) == 0) return true;
-    return strncmp(name, "Temporal", 8) == 0;
-}
-
-static bool has_attribute(const Norn__Node__Namespace *record, const char *name, int32_t *type) {
-    for (size_t i = 0; i < record->n_search_attributes; i++) {
-        if (strcmp(record->search_attributes[i]->key, name) != 0) continue;
-        *type = record->search_attributes[i]->value;
-        return true;
-    }
-    return false;
-}
-
-/* Adds those that are new; false when one is not allowed, and the call has failed. */
-static bool add_attributes(struct call *call, Norn__Node__Namespace *record, const OS(AddSearchAttributesRequest) *request) {
-    Norn__Node__Namespace__SearchAttributesEntry **entries =
-        arena_alloc(call->arena, (record->n_search_attributes + request->n_search_attributes) * sizeof *entries);
-    memcpy(entries, record->search_attributes, record->n_search_attributes * sizeof *entries);
-    record->search_attributes = entries;
-    for (size_t i = 0; i < request->n_search_attributes; i++) {
-        char *name = request->search_attributes[i]->key;
-        int32_t type = (int32_t)request->search_attributes[i]->value, old;
-        if (!name[0] || is_system_attribute(name)) {
-            call_fail(call, STATUS_INVALID_ARGUMENT, "Search attribute %s is reserved by system.", name);
-            return false;
-        }
-        if (type < TYPE(TEXT) || type > TYPE(KEYWORD_LIST)) {
-            call_fail(call, STATUS_INVALID_ARGUMENT, "Unable to parse search attribute type: %d.", type);
-            return false;
-        }
-        if (has_attribute(record, name, &old)) continue;
-        if (record->n_search_attributes >= SEARCH_ATTRIBUTES_PER_NAMESPACE_MAX) {
-            call_fail(call, STATUS_INVALID_ARGUMENT, "cannot have more than %d search attributes in a namespace",
-                      SEARCH_ATTRIBUTES_PER_NAMESPACE_MAX);
-            return false;
-        }
-        Norn__Node__Namespace__SearchAttributesEntry *entry = arena_alloc(call->arena, sizeof *entry);
-        norn__node__namespace__search_attributes_entry__init(entry);
-        entry->key = name;
-        entry->value = type;
-        entries[record->n_search_attributes++] = entry;
-    }
-    return true;
-}
-
-void api_add_search_attributes(struct frontend *frontend, struct api_call *api) {
-    struct call *call = &api->call;
-    const OS(AddSearchAttributesRequest) *request = (const void *)call->request;
-    if (request->n_search_attributes == 0) {
-        call_fail(call, STATUS_INVALID_ARGUMENT, "SearchAttributes are not set on request.");
-        return;
-    }
-    const struct namespace_info *info = find_to_change(frontend, call, request->namespace_);
-    if (!info) return;
-    Norn__Node__Namespace *record = copy_record(info, call->arena);
-    if (!add_attributes(call, record, request)) return;
-    OS(AddSearchAttributesResponse) response = TEMPORAL__API__OPERATORSERVICE__V1__ADD_SEARCH_ATTRIBUTES_RESPONSE__INIT;
-    if (record->n_search_attributes == namespaces_record(info)->n_search_attributes) call_reply(call, &response.base);
-    else node_changes_put(frontend->changes, record, call, &response.base);
-}
-
-void api_remove_search_attributes(struct frontend *frontend, struct api_call *api) {
-    struct call *call = &api->call;
-    const OS(RemoveSearchAttributesRequest) *request = (const void *)call->request;
-    const struct namespace_info *info = find_to_change(frontend, call, request->namespace_);
-    if (!info) return;
-    Norn__Node__Namespace *record = copy_record(info, call->arena);
-    for (size_t i = 0; i < request->n_search_attributes; i++) {
-        const char *name = request->search_attributes[i];
-        if (is_system_attribute(name)) {
-            call_fail(call, STATUS_INVALID_ARGUMENT, "Unable to remove non-custom search attributes: %s.", name);
-            return;
-        }
-        for (size_t k = 0; k < record->n_search_attributes; k++) {
-            if (strcmp(record->search_attributes[k]->key, name) != 0) continue;
-            record->search_attributes[k] = record->search_attributes[--record->n_search_attributes];
-            break;
-        }
-    }
-    OS(RemoveSearchAttributesResponse) response =
-        TEMPORAL__API__OPERATORSERVICE__V1__REMOVE_SEARCH_ATTRIBUTES_RESPONSE__INIT;
-    node_changes_put(frontend->changes, record, call, &response.base);
-}
-
-void api_list_search_attributes(struct frontend *frontend, struct api_call *api) {
-    struct call *call = &api->call;
-    struct arena *arena = call->arena;
-    (void)frontend;
-    const Norn__Node__Namespace *record = namespaces_record(call->ns);
-    OS(ListSearchAttributesResponse) response =
-        TEMPORAL__API__OPERATORSERVICE__V1__LIST_SEARCH_ATTRIBUTES_RESPONSE__INIT;
-    response.custom_attributes = arena_alloc(arena, record->n_search_attributes * sizeof(void *));
-    for (size_t i = 0; i < record->n_search_attributes; i++) {
-        OS(ListSearchAttributesResponse__CustomAttributesEntry) *entry = arena_alloc(arena, sizeof *entry);
-        temporal__api__operatorservice__v1__list_search_attributes_response__custom_attributes_entry__init(entry);
-        entry->key = record->search_attributes[i]->key;
-        entry->value = (Temporal__Api__Enums__V1__IndexedValueType)record->search_attributes[i]->value;
-        response.custom_attributes[response.n_custom_attributes++] = entry;
-    }
-    response.system_attributes = arena_alloc(arena, ARRAY_LEN(system_attributes) * sizeof(void *));
-    for (size_t i = 0; i < ARRAY_LEN(system_attributes); i++) {
-        OS(ListSearchAttributesResponse__SystemAttributesEntry) *entry = arena_alloc(arena, sizeof *entry);
-        temporal__api__operatorservice__v1__list_search_attributes_response__system_attributes_entry__init(entry);
-        entry->key = (char *)(uintptr_t)system_attributes[i].name;
-        entry->value = (Temporal__Api__Enums__V1__IndexedValueType)system_attributes[i].type;
-        response.system_attributes[response.n_system_attributes++] = entry;
-    }
-    call_reply(call, &response.base);
-}
-
-/* The names and types of all namespaces' attributes: the RPC has no namespace. */
-void api_get_search_attributes(struct frontend *frontend, struct api_call *api) {
-    struct call *call = &api->call;
-    struct arena *arena = call->arena;
-    size_t count, room = ARRAY_LEN(system_attributes);
-    const struct namespace_info *const *all = namespaces_all(frontend->namespaces, &count);
-    for (size_t i = 0; i < count; i++) room += namespaces_record(all[i])->n_search_attributes;
-    WS(GetSearchAttributesResponse) response = TEMPORAL__API__WORKFLOWSERVICE__V1__GET_SEARCH_ATTRIBUTES_RESPONSE__INIT;
-    response.keys = arena_alloc(arena, room * sizeof(void *));
-    WS(GetSearchAttributesResponse__KeysEntry) *entries = arena_alloc(arena, room * sizeof *entries);
-    for (size_t i = 0; i < ARRAY_LEN(system_attributes); i++) {
-        WS(GetSearchAttributesResponse__KeysEntry) *entry = &entries[response.n_keys];
-        temporal__api__workflowservice__v1__get_search_attributes_response__keys_entry__init(entry);
-        entry->key = (char *)(uintptr_t)system_attributes[i].name;
-        entry->value = (Temporal__Api__Enums__V1__IndexedValueType)system_attributes[i].type;
-        response.keys[response.n_keys++] = entry;
-    }
-    for (size_t i = 0; i < count; i++) {
-        const Norn__Node__Namespace *record = namespaces_record(all[i]);
-        for (size_t k = 0; k < record->n_search_attributes; k++) {
-            WS(GetSearchAttributesResponse__KeysEntry) *entry = &entries[response.n_keys];
-            temporal__api__workflowservice__v1__get_search_attributes_response__keys_entry__init(entry);
-            entry->key = record->search_attributes[k]->key;
-            entry->value = (Temporal__Api__Enums__V1__IndexedValueType)record->search_attributes[k]->value;
-            response.keys[response.n_keys++] = entry;
-        }
-    }
-    call_reply(call, &response.base);
 }

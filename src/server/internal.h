@@ -24,6 +24,9 @@ struct server {
     struct io_op signals;
 };
 
+/* The node value with the installation's id (norn.node.Cluster). */
+#define SERVER_CLUSTER "cluster"
+
 typedef void server_step_fn(struct server_loop *loop);
 
 /* Runs step on every loop, and waits until each has returned. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "server/internal.h"
 
 enum piece { PIECE_IMAGE, PIECE_RECORD, PIECE_IDLE, PIECE_NODE };
@@ -83,9 +84,16 @@ static void idle(void *ctx, uint64_t execution, uint64_t hash, int64_t next_at) 
             &(struct delivery){.piece = PIECE_IDLE, .execution = execution, .hash = hash, .next_at = next_at});
 }
 
+static void take_cluster(struct server *server, struct bytes payload) {
+    Norn__Node__Cluster *cluster = norn__node__cluster__unpack(NULL, payload.len, payload.data);
+    CHECKF(cluster && uuid_parse(cluster->id, server->shared.cluster_id), "the cluster's record cannot be decoded");
+    norn__node__cluster__free_unpacked(cluster, NULL);
+}
+
 static void node_value(void *ctx, struct bytes name, struct bytes payload) {
     static const char prefix[] = "namespace/";
     struct server *server = ctx;
+    if (bytes_equal(name, bytes_str(SERVER_CLUSTER))) take_cluster(server, payload);
     if (name.len < sizeof prefix - 1 || memcmp(name.data, prefix, sizeof prefix - 1) != 0) return;
     for (unsigned i = 0; i < server->loop_count; i++)
         deliver(server, i, &(struct delivery){.piece = PIECE_NODE, .payload = payload});

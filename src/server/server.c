@@ -264,6 +264,25 @@ static struct status open_store(struct server *server, struct arena *arena) {
     return store_open(server->io, &options, &recovery, arena, &server->store);
 }
 
+/* Draws the installation's id, once, and waits until it is durable. */
+static void name_cluster(struct server *server) {
+    struct store_loop *store = server->loops[0].store;
+    uint8_t *id = server->shared.cluster_id, packed[128];
+    char text[UUID_TEXT_SIZE];
+    if (!uuid_is_zero(id)) return;
+    io_random(server->io, id, UUID_LEN);
+    uuid_shape(id);
+    uuid_text(id, text);
+    Norn__Node__Cluster cluster = NORN__NODE__CLUSTER__INIT;
+    cluster.id = text;
+    cluster.created_ns = io_wall(server->io);
+    CHECK(norn__node__cluster__get_packed_size(&cluster) <= sizeof packed);
+    struct store_record record = {.kind = STORE_RECORD_NODE, .name = bytes_str(SERVER_CLUSTER),
+                                  .payload = bytes_of(packed, norn__node__cluster__pack(&cluster, packed))};
+    uint64_t number = store_append(store, &record);
+    while (store_durable(store) < number) fiber_sleep_until(server->io, io_now(server->io) + 1000000);
+}
+
 /* Everything but the listeners. */
 static bool start(struct server *server) {
     struct arena arena = {0};
@@ -274,6 +293,7 @@ static bool start(struct server *server) {
     arena_free(&arena);
     if (!status_ok(status)) return false;
     server_each(server, attach);
+    name_cluster(server);
     struct frontend *first = server->loops[0].frontend;
     server->changes = node_changes_create(first);
     first->changes = server->changes;
