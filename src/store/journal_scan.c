@@ -202,6 +202,7 @@ static struct status read_flights(struct journal_scan *scan, struct scan_segment
         segment->end += block_up(FLIGHT_HEADER_LEN + header.body_len);
     }
     if (window->error) return cannot_read(scan, segment->number, window->error, arena);
+    if (scan->checked) return STATUS_GOOD;
     uint64_t later = probe(window, seed, segment->end + JOURNAL_BLOCK);
     if (window->error) return cannot_read(scan, segment->number, window->error, arena);
     if (later)
@@ -220,13 +221,15 @@ static struct status follow(struct journal_scan *scan, size_t index, uint64_t *n
     struct status status = STATUS_GOOD;
     bool goes_on = index == scan->first || segment->first_sequence == *next;
     bool has_some = segment->first_sequence != 0 || goes_on;
-    if (!has_some) {
+    if (!has_some && !scan->checked) {
         uint64_t seed = segment_seed(scan->folder.store_id, segment->number);
         uint64_t later = probe(&window, seed, JOURNAL_BLOCK);
         if (window.error) status = cannot_read(scan, segment->number, window.error, arena);
         else if (later)
             status = damaged(scan, segment->number, JOURNAL_BLOCK, arena, arena_printf(arena, "no valid record is there,"
                              " but there are valid ones later, at offset %llu", (unsigned long long)later));
+    } else if (!has_some) {
+        /* Empty, as was found before. */
     } else if (goes_on && segment->state != SEGMENT_HEADER_GOOD && segment->first_sequence) {
         status = damaged(scan, segment->number, 0, arena, "the segment's header is not valid, but its records are");
     } else if (goes_on) {

@@ -1,6 +1,7 @@
 /* recovery: what store_open gives to the engine: SQLite's state, then the journal's records after it.
  *
- *  1 The journal is read once, whole: every checksum, where it ends, which executions it touches, node values.
+ *  1 The journal is read once, whole: every checksum, where it ends, which executions it touches, node values. What it
+ *    ends with may be in the page cache only, from a process that was killed: it is synced now.
  *  2 Rows of executions that the journal deletes are removed: their records below the deletion may be gone already, so
  *    they are not given to the engine at all.
  *  3 Node values; images of the executions that the journal touches, and of those with tasks.
@@ -299,7 +300,7 @@ static bool read_hashes(struct task *task) {
 /* ---- the journal, ready to go on ---------------------------------------------------------------------------------------------- */
 
 static struct status cannot(struct embedded *store, const char *what, int64_t result, struct arena *arena) {
-    return status_make(arena, STATUS_UNAVAILABLE, "cannot %s the journal in %s: %s", what, store->dir,
+    return status_make(arena, result == -IO_ENOSPC ? STATUS_RESOURCE_EXHAUSTED : STATUS_UNAVAILABLE, "cannot %s the journal in %s: %s", what, store->dir,
                        io_error_text(result));
 }
 
@@ -319,7 +320,22 @@ static int64_t open_active(struct embedded *store, const struct scan_segment *fr
     int64_t result = fiber_open(store->io, path, IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_DIRECT, &active->file);
     if (result < 0) return result;
     result = fiber_datasync(store->io, active->file);
-    return result < 0 ? result : fiber_dir_sync(store->io, segment_folder_path(&journal->folder, path));
+    if (result >= 0) result = fiber_dir_sync(store->io, segment_folder_path(&journal->folder, path));
+    if (result < 0) fiber_close(store->io, active->file);
+    return result;
+}
+
+/* Before anything is done because of what the journal says: nothing else may be durable before it is. */
+static struct status secure(struct recovery *recovery, struct arena *arena) {
+    struct embedded *store = recovery->store;
+    struct journal *journal = &store->journal;
+    const struct scan_segment *segments = scan_segments(&recovery->scan);
+    journal->assigned = journal->durable = recovery->scan.end_sequence;
+    if (scan_count(&recovery->scan) == 0) return STATUS_GOOD;
+    int64_t result = open_active(store, &segments[recovery->scan.last], &journal->active);
+    if (result >= 0) return STATUS_GOOD;
+    journal->active = (struct segment){0};
+    return cannot(store, "open", result, arena);
 }
 
 static struct status adopt(struct recovery *recovery, struct arena *arena) {
@@ -327,7 +343,6 @@ static struct status adopt(struct recovery *recovery, struct arena *arena) {
     struct journal *journal = &store->journal;
     const struct scan_segment *segments = scan_segments(&recovery->scan);
     size_t count = scan_count(&recovery->scan);
-    journal->assigned = journal->durable = recovery->scan.end_sequence;
     if (count == 0) return STATUS_GOOD;
     for (size_t i = recovery->scan.last + 1; i < count; i++) {      /* prepared ahead, never written to */
         int64_t result = segment_remove(store->io, &journal->folder, segments[i].number);
@@ -338,8 +353,7 @@ static struct status adopt(struct recovery *recovery, struct arena *arena) {
                                  .last_sequence = i < recovery->scan.first ? 0 : segments[i].last_sequence};
         buf_append(&journal->sealed, &sealed, sizeof sealed);
     }
-    int64_t result = open_active(store, &segments[recovery->scan.last], &journal->active);
-    return result < 0 ? cannot(store, "open", result, arena) : STATUS_GOOD;
+    return STATUS_GOOD;
 }
 
 /* ---- all of it -------------------------------------------------------------------------------------------------------------------- */
@@ -351,6 +365,7 @@ static struct status give_all(struct recovery *recovery, struct arena *arena) {
     if (good) {
         recovery->scan.record = first_pass;
         status = journal_scan_run(&recovery->scan, arena);
+        if (status_ok(status)) status = secure(recovery, arena);
         good = status_ok(status);
     }
     good = good && help(recovery, &task, remove_deleted, &status, arena) &&
@@ -361,6 +376,7 @@ static struct status give_all(struct recovery *recovery, struct arena *arena) {
     give_values(recovery);
     if (!give_images(recovery, &status, arena)) return status;
     recovery->scan.record = second_pass;
+    recovery->scan.checked = true;
     status = journal_scan_run(&recovery->scan, arena);
     if (status_ok(status)) give_idle(recovery, &status, arena);
     return status;
