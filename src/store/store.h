@@ -12,6 +12,7 @@
  *  S3 An image is written only after the last record that it contains is durable.
  *  S4 Recovery gives, for each execution that the journal touches: its image (when there is one), then its records above
  *     that image's version, in order. A deleted execution is not given at all: the store removes what is left of it.
+ *  S5 Records that one callback appends are durable together or not at all.
  */
 #ifndef NORN_STORE_STORE_H
 #define NORN_STORE_STORE_H
