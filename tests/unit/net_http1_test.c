@@ -31,7 +31,8 @@ TEST(requests_are_answered) {
     expect(&bench, "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 404 Not Found\r\n", false);
     expect(&bench, "HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n", "Content-Length: 8\r\n", false);
     expect(&bench, "POST /health HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabcde", "POST  5\n", false);
-    expect(&bench, "POST /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "POST  3\n", false);
+    expect(&bench, "POST /health HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", "POST  3\n",
+           false);
     expect(&bench, "GET /health?1 HTTP/1.1\r\n\r\nGET /health?2 HTTP/1.1\r\n\r\n", "GET 2 0\n", false);
     bench_check(&bench);
     bench_close(&bench);
