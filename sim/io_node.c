@@ -63,6 +63,7 @@ static void clocks_start(struct io_node *node) {
 void world_wall_jump(struct world *world, unsigned index, int64_t ns) {
     struct io_node *node = world_node_at(world, index);
     node->wall_offset += ns;
+    if (ns < 0) world->wall_back -= ns;
     world->fault_hits[ns < 0 ? FAULT_JUMP_BACK : FAULT_JUMP_FORWARD]++;
     trace_event(node, 0, SIM_wall_jump, false, 0, ns, 0);
 }

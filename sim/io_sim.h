@@ -160,7 +160,7 @@ struct world {
     struct world_trace trace;
     struct trace_line ring[TRACE_RING];
     bool check_leaks, calm;
-    int64_t wall_start;
+    int64_t wall_start, wall_back;
     void *record;                                      /* FILE */
     struct list scripted;                              /* struct scripted */
     struct list socks, pipes_free, socks_free;         /* io_net.c */

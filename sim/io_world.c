@@ -273,6 +273,7 @@ void scripted_drop(struct world *world) {
 
 struct world *world_current(void) { return sim_current.world; }
 int64_t world_now(const struct world *world) { return world->now; }
+int64_t world_wall_back(const struct world *world) { return world->wall_back; }
 uint64_t world_seed(const struct world *world) { return world->options.seed; }
 struct prng *world_prng(struct world *world, enum prng_stream stream) { return &world->streams[stream]; }
 void world_set_hooks(struct world *world, const struct world_hooks *hooks) { world->hooks = *hooks; }

@@ -14,7 +14,7 @@ struct nemesis {
     struct world *world;
     struct target targets[WORLD_NODES_MAX];
     unsigned target_count, weight_sum;
-    int64_t until, pace;
+    int64_t until, pace, jump_max;
     bool calm, let_end, ticking;
 };
 
@@ -111,10 +111,10 @@ static void strike(struct nemesis *nemesis, enum fault fault) {
         partition(nemesis);
         break;
     case FAULT_JUMP_BACK:
-        world_wall_jump(world, node, -prng_skewed(prng, SIM_MS, 3600 * SIM_SECOND));
+        world_wall_jump(world, node, -prng_skewed(prng, SIM_MS, nemesis->jump_max));
         break;
     default:
-        world_wall_jump(world, node, prng_skewed(prng, SIM_MS, 3600 * SIM_SECOND));
+        world_wall_jump(world, node, prng_skewed(prng, SIM_MS, nemesis->jump_max));
     }
 }
 
@@ -132,6 +132,7 @@ static void tick(struct world *world, void *arg) {
 void nemesis_begin(struct nemesis *nemesis, int64_t until) {
     nemesis->until = until;
     nemesis->pace = prng_skewed(dice(nemesis), 30 * SIM_MS, 4 * SIM_SECOND);
+    nemesis->jump_max = prng_skewed(dice(nemesis), SIM_SECOND, 3600 * SIM_SECOND);
     if (nemesis->ticking || !nemesis->weight_sum) return;
     nemesis->ticking = true;
     world_call_at(nemesis->world, world_now(nemesis->world) + nemesis->pace, tick, nemesis);

@@ -124,6 +124,8 @@ void world_pause(struct world *world, unsigned node, int64_t duration);
 void world_signal(struct world *world, unsigned node, int signal);
 /* Moves its wall clock. */
 void world_wall_jump(struct world *world, unsigned node, int64_t ns);
+/* How far wall clocks were set back in all: so much later may things be that were due by them. */
+int64_t world_wall_back(const struct world *world);
 /* Its output since the node was added. */
 struct bytes world_output(struct world *world, unsigned node, enum io_stream stream);
 /* Memory that the node has not freed; pieces in *count (may be NULL). While it runs, or as it was when it exited. */
