@@ -183,6 +183,9 @@ static bool await_close(struct agent *agent, const char *id, const char *run, st
         TEMPORAL__API__ENUMS__V1__HISTORY_EVENT_FILTER_TYPE__HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT;
     bool closed = agent_call(agent, "GetWorkflowExecutionHistory", request,
                              AGENT_TYPE(get_workflow_execution_history_response), 30 * SIM_SECOND, &result, &response);
+    if (result.status.code == STATUS_NOT_FOUND)
+        world_fail(agent->truth->world, WORLD_INCORRECT, "%s, run %s: its start was acknowledged, and it is not there: %s",
+                   id, run, result.status.message);
     closed = closed && response->history && response->history->n_events == 1;
     if (closed) {
         flow_event_of(response->history->events[0], close);

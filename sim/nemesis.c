@@ -16,6 +16,8 @@ struct nemesis {
     unsigned target_count, weight_sum;
     int64_t until, pace, jump_max;
     bool calm, let_end, ticking;
+    nemesis_exited_fn *exited;
+    void *exited_arg;
 };
 
 static struct prng *dice(struct nemesis *nemesis) { return world_prng(nemesis->world, PRNG_CRASH); }
@@ -27,8 +29,9 @@ static bool is_target(const struct nemesis *nemesis, unsigned node) {
 }
 
 static void node_ended(struct world *world, unsigned node, enum node_state state, void *arg) {
-    (void)state;
     struct nemesis *nemesis = arg;
+    if (state == NODE_EXITED && nemesis->exited)
+        nemesis->exited(world, node, world_exit_code(world, node), nemesis->exited_arg);
     if (nemesis->let_end || !is_target(nemesis, node)) return;
     int64_t delay = nemesis->calm ? SIM_MS : prng_skewed(dice(nemesis), SIM_MS, 10 * SIM_SECOND);
     world_start(world, node, delay);
@@ -47,6 +50,11 @@ struct nemesis *nemesis_create(struct world *world) {
     nemesis->world = world;
     world_set_hooks(world, &(struct world_hooks){node_ended, node_started, nemesis});
     return nemesis;
+}
+
+void nemesis_set_exited(struct nemesis *nemesis, nemesis_exited_fn *exited, void *arg) {
+    nemesis->exited = exited;
+    nemesis->exited_arg = arg;
 }
 
 void nemesis_destroy(struct nemesis *nemesis) { world_free(nemesis); }

@@ -8,6 +8,9 @@
 struct nemesis;
 
 struct nemesis *nemesis_create(struct world *world);
+/* Told of each node that exited by itself; may be NULL. */
+typedef void nemesis_exited_fn(struct world *world, unsigned node, int code, void *arg);
+void nemesis_set_exited(struct nemesis *nemesis, nemesis_exited_fn *exited, void *arg);
 /* A node that it may do things to and that it keeps running. `weight`: how often, next to others. */
 void nemesis_add(struct nemesis *nemesis, unsigned node, unsigned weight);
 /* Faults of PROCESS, CLOCK and NETWORK that are on come from now until `until`. */

@@ -87,6 +87,19 @@ static unsigned add(struct truth *truth, struct nemesis *nemesis, const char *na
     return node;
 }
 
+/* A server may refuse to start only while the lock of its former life is held. */
+static void exited(struct world *world, unsigned node, int code, void *arg) {
+    (void)arg;
+    if (!code) return;
+    struct bytes out = world_output(world, node, IO_STDERR);
+    const char *text = (const char *)out.data;
+    size_t end = out.len && text[out.len - 1] == '\n' ? out.len - 1 : out.len, begin = end;
+    while (begin && text[begin - 1] != '\n') begin--;
+    bool locked = memmem(text + begin, end - begin, "locked", 6) || memmem(text + begin, end - begin, "another process", 15);
+    if (locked && world_fault_hits(world, FAULT_GHOST_LOCK)) return;
+    world_fail(world, WORLD_INCORRECT, "the server ended with code %d: %.*s", code, (int)(end - begin), text + begin);
+}
+
 static void *begin(struct world *world, struct nemesis *nemesis) {
     static const char *const workers[] = {"worker-1", "worker-2"}, *const clients[] = {"client-1", "client-2"};
     struct prng *prng = world_prng(world, PRNG_WORKLOAD);
@@ -95,6 +108,7 @@ static void *begin(struct world *world, struct nemesis *nemesis) {
     truth->worker_count = (unsigned)prng_range(prng, 1, 2);
     truth->client_count = (unsigned)prng_range(prng, 1, 2);
     make_flows(truth);
+    nemesis_set_exited(nemesis, exited, truth);
     truth->server = add(truth, nemesis, "server", server_node_start, 6);
     for (unsigned i = 0; i < truth->worker_count; i++)
         truth->workers[i] = add(truth, nemesis, workers[i], worker_start, 2);

@@ -30,13 +30,15 @@ static inline int64_t prng_range(struct prng *prng, int64_t low, int64_t high) {
 static inline bool prng_chance(struct prng *prng, uint32_t per_million) {
     return prng_below(prng, 1000000) < per_million;
 }
-/* Small values are common, values near `high` are rare: each factor of two is as likely as the next. */
+/* low .. high, where each factor of two is as likely as the next: times and counts over many orders of magnitude. */
 static inline int64_t prng_skewed(struct prng *prng, int64_t low, int64_t high) {
-    int64_t span = high - low;
-    if (span <= 0) return low;
-    unsigned bits = 64 - (unsigned)__builtin_clzll((uint64_t)span);
-    int64_t cut = span >> prng_below(prng, bits + 1);
-    return low + (int64_t)prng_below(prng, (uint64_t)cut + 1);
+    int64_t base = low > 0 ? low : 1;
+    if (high <= base) return low;
+    unsigned doublings = 63 - (unsigned)__builtin_clzll((uint64_t)(high / base));
+    int64_t from = base << prng_below(prng, doublings + 1);
+    int64_t value = from + (int64_t)prng_below(prng, (uint64_t)from);
+    value -= low > 0 ? 0 : 1;
+    return value < high ? value : high;
 }
 static inline void prng_fill(struct prng *prng, void *to, size_t len) {
     uint8_t *at = to;
