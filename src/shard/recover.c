@@ -28,6 +28,7 @@ static void recover_delete(struct engine *engine, const struct store_record *rec
     struct exec *exec = directory_any(engine, record->execution);
     if (!exec) return;                 /* its rows are gone already */
     exec->version = record->version;
+    if (!exec->deleted && exec_open(exec)) engine->stats.open--;
     exec->deleted = true;              /* a tombstone until the next checkpoint */
     directory_changed(engine, exec);
 }
@@ -40,12 +41,13 @@ void engine_recover_record(struct engine *engine, const struct store_record *rec
     if (record->kind != STORE_RECORD_EXECUTION) return;
     struct exec *exec = directory_any(engine, record->execution);
     if (exec && record->version <= exec->version) return;
-    bool fresh = !exec;
+    bool fresh = !exec, was_open = exec && exec_open(exec);
     if (fresh) exec = exec_create(engine, record->execution, record->hash);
     if (record->version != exec->version + 1 || !exec_unpack(exec, record->payload)) malformed(record);
     if (history_last(&exec->history) + 1 != exec->info->next_event_id) malformed(record);
     exec->version = record->version;
     if (fresh) directory_insert(engine, exec);
+    else if (was_open && !exec_open(exec)) engine->stats.open--;
     directory_changed(engine, exec);
     if (!list_linked(&exec->visibility_link)) list_push_back(&engine->visibility, &exec->visibility_link);
 }

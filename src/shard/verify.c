@@ -31,5 +31,12 @@ static void verify_one(struct engine *engine, const struct exec *exec) {
 }
 
 void engine_verify(struct engine *engine) {
-    LIST_EACH(it, &engine->lru) verify_one(engine, LIST_ENTRY(it, struct exec, lru));
+    uint64_t resident = 0, open = 0;
+    LIST_EACH(it, &engine->lru) {
+        const struct exec *exec = LIST_ENTRY(it, struct exec, lru);
+        verify_one(engine, exec);
+        resident++;
+        if (!exec->deleted && exec_open(exec)) open++;
+    }
+    CHECK(resident == engine->stats.resident && open == engine->stats.open);
 }
