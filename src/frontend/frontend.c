@@ -91,39 +91,49 @@ static void api_end(struct call *base) {
 
 /* ---- cancellation -------------------------------------------------------------------------------------------------- */
 
+static void cancel_arrived(struct io *io, struct io_msg *msg);
+
+static void cancel_here(struct api_call *call) {
+    call->call.cancelled = true;
+    if (call->call.on_cancel) call->call.on_cancel(&call->call);
+}
+
+/* After the call, to the loop where it is. */
+static void post_cancel(struct api_call *call) {
+    call->cancel_posted = true;
+    call->cancel.receive = cancel_arrived;
+    io_post(call->origin->io, __atomic_load_n(&call->home, __ATOMIC_ACQUIRE), &call->cancel);
+}
+
+/* On the connection's loop: the cancellation has come back. The call may be here by now, and wait. */
 static void cancel_returned(struct io *io, struct io_msg *msg) {
-    (void)io;
     struct api_call *call = CONTAINER_OF(msg, struct api_call, cancel);
     call->cancel_posted = false;
     if (call->ended) finish(call);
+    else if (call->cancel_done) return;
+    else if (__atomic_load_n(&call->home, __ATOMIC_ACQUIRE) == io_loop_index(io)) cancel_here(call);
+    else post_cancel(call);
 }
 
 static void cancel_arrived(struct io *io, struct io_msg *msg) {
     struct api_call *call = CONTAINER_OF(msg, struct api_call, cancel);
     unsigned home = __atomic_load_n(&call->home, __ATOMIC_ACQUIRE);
-    if (home == call->rpc->loop || home == io_loop_index(io)) {
-        if (home != call->rpc->loop) {
-            call->call.cancelled = true;
-            if (call->call.on_cancel) call->call.on_cancel(&call->call);
-        }
-        msg->receive = cancel_returned;
-        io_post(io, call->rpc->loop, msg);
+    bool gone = home != io_loop_index(io);
+    if (gone && home != call->rpc->loop) {
+        io_post(io, home, msg);
         return;
     }
-    io_post(io, home, msg);
+    if (!gone) cancel_here(call);
+    call->cancel_done = !gone;
+    msg->receive = cancel_returned;
+    io_post(io, call->rpc->loop, msg);
 }
 
 static void rpc_cancelled(struct io *io, struct rpc_call *rpc) {
     struct api_call *call = rpc->service;
-    unsigned home = __atomic_load_n(&call->home, __ATOMIC_ACQUIRE);
-    if (home == rpc->loop) {
-        call->call.cancelled = true;
-        if (!call->ended && call->call.on_cancel) call->call.on_cancel(&call->call);
-        return;
-    }
-    call->cancel_posted = true;
-    call->cancel.receive = cancel_arrived;
-    io_post(io, home, &call->cancel);
+    if (call->ended) return;
+    if (__atomic_load_n(&call->home, __ATOMIC_ACQUIRE) == io_loop_index(io)) cancel_here(call);
+    else post_cancel(call);
 }
 
 /* ---- the way there ------------------------------------------------------------------------------------------------- */

@@ -60,6 +60,7 @@ struct api_call {
     unsigned home;                      /* the loop where the call is; read with atomics, see frontend.c */
     struct io_msg move, back, cancel;
     bool cancel_posted, ended;          /* on the connection's loop */
+    bool cancel_done;                   /* the cancellation has found the call */
     /* While it moves from a queue to an engine, or back. */
     struct queue_name queue_name;
     struct queue_task queue_task;

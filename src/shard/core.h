@@ -46,6 +46,7 @@ struct engine {
     struct store_loop *store;
     struct engine_host host;
     struct engine_limits limits;
+    int64_t clock_wall, clock_now;     /* engine_wall's last reading, and io_now then */
     uint64_t epoch;                    /* of dispatch nonces: one a start of the store */
     uint64_t dispatches;               /* counter of dispatch nonces */
     uint64_t next_number, number_step;
@@ -108,5 +109,8 @@ struct queue_name engine_queue(const struct exec *exec, enum queue_type type, co
 const char *engine_namespace_name(struct engine *engine, const struct exec *exec);
 /* Limits with their defaults. */
 static inline uint64_t limit_or(uint64_t limit, uint64_t otherwise) { return limit ? limit : otherwise; }
+
+/* Time of day in ns since 1970, which never goes back. All times of executions are of this clock. */
+int64_t engine_wall(struct engine *engine);
 
 #endif

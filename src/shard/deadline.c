@@ -51,7 +51,7 @@ static void run_one(struct txn *txn, const struct deadline *deadline) {
 }
 
 void deadline_run(struct engine *engine, struct exec *exec) {
-    int64_t wall = io_wall(engine->io);
+    int64_t wall = engine_wall(engine);
     struct deadline next = deadline_next(exec);
     if (!next.at || next.at > wall) {
         deadline_changed(engine, exec);

@@ -77,7 +77,7 @@ void deadline_arm(struct engine *engine) {
         io_cancel(engine->io, &engine->timer);      /* it is set again when it has ended */
         return;
     }
-    int64_t wait = at - io_wall(engine->io);
+    int64_t wait = at - engine_wall(engine);
     if (wait < 0) wait = 0;
     if (wait > WAKE_MAX) wait = WAKE_MAX;
     engine->timer_at = at;
@@ -108,7 +108,7 @@ static void run_due(struct engine *engine, struct heap_entry entry) {
 static void timer_done(struct io *io, struct io_op *op) {
     struct engine *engine = op->ctx;
     if (engine->stopped) return;
-    int64_t wall = io_wall(io);
+    int64_t wall = engine_wall(engine);
     for (int i = 0; i < RUNS_PER_BATCH && engine->heap_count && engine->heap[0].at <= wall; i++) {
         run_due(engine, pop(engine));
     }

@@ -80,7 +80,7 @@ void engine_explain(struct engine *engine, struct call *call) {
                (long long)exec_next_event_id(exec) - 1);
     if (exec_open(exec)) {
         explain_task(exec, &out);
-        ITEMS_EACH(item, exec, STATE_ACTIVITY) explain_activity(item->activity, io_wall(engine->io), &out);
+        ITEMS_EACH(item, exec, STATE_ACTIVITY) explain_activity(item->activity, engine_wall(engine), &out);
         ITEMS_EACH(item, exec, STATE_TIMER) {
             begin(&out, "a timer", 0);
             buf_append_str(&out, ",\"timer_id\":");

@@ -97,7 +97,7 @@ static struct queue_task task_of(struct engine *engine, const struct exec *exec,
         .execution = exec->number,
         .hash = exec->hash,
         .stamp = query->number,
-        .schedule_time = io_wall(engine->io),
+        .schedule_time = engine_wall(engine),
         .priority = exec->start->priority ? exec->start->priority->priority_key : 0,
         .query = true,
     };

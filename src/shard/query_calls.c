@@ -66,7 +66,7 @@ static struct status check_ready(struct engine *engine, const struct exec *exec,
     struct arena *arena = call->arena;
     if (!exec_open(exec)) return exec->info->completed_event_id ? STATUS_GOOD : query_closed_early(arena);
     if (exec->info->first_task_at) {
-        int64_t wait = exec->info->first_task_at - io_wall(engine->io);
+        int64_t wait = exec->info->first_task_at - engine_wall(engine);
         if (call->deadline == INT64_MAX || wait > call->deadline - io_now(engine->io))
             return status_not_ready(arena, "Workflow task is not scheduled yet.");
     }

@@ -99,7 +99,7 @@ static struct status already_started(struct start *start, const char *format, ..
 static EVENT_ATTRIBUTES(WorkflowExecutionStarted) *started_event(struct start *start) {
     StartWorkflowExecutionRequest *request = start->request;
     struct arena *arena = start->arena;
-    int64_t now = io_wall(start->engine->io);
+    int64_t now = engine_wall(start->engine);
     struct run_timeouts timeouts = run_timeouts(duration_ns(request->workflow_execution_timeout),
                                                 duration_ns(request->workflow_run_timeout),
                                                 duration_ns(request->workflow_task_timeout));

@@ -177,7 +177,7 @@ void engine_respond_workflow_task_completed(struct engine *engine, struct call *
     if (!token) return;
     struct exec *exec = find_task(engine, call, engine_respond_workflow_task_completed, token);
     if (!exec || !admit(engine, exec, call)) return;
-    int64_t now = io_wall(engine->io);
+    int64_t now = engine_wall(engine);
     if (is_heartbeat(request) && now - exec->task->original_scheduled_time > HEARTBEAT_MAX) {
         heartbeat_timed_out(engine, exec, call);
         return;

@@ -14,7 +14,7 @@
 void txn_begin(struct txn *txn, struct engine *engine, struct exec *exec) {
     CHECK(!exec->in_txn && !exec->deleted);
     exec->in_txn = true;
-    *txn = (struct txn){.engine = engine, .exec = exec, .now = io_wall(engine->io)};
+    *txn = (struct txn){.engine = engine, .exec = exec, .now = engine_wall(engine)};
     /* The wall clock may jump back; the times of a run never do. */
     if (txn->now < exec->info->last_event_time) txn->now = exec->info->last_event_time;
     list_init(&txn->replies);
