@@ -5,7 +5,7 @@
 #include "frontend/frontend.h"
 
 /* Health and reflection are answered by the wire itself. */
-static bool is_temporal(const struct api_method *method) { return strncmp(method->service, "temporal.", 9) == 0; }
+static bool is_of_the_wire(const struct api_method *method) { return strncmp(method->service, "grpc.", 5) == 0; }
 
 static bool wanted(struct cli *cli, const struct api_method *method) {
     const char *service = cli_value(cli, "service");
@@ -20,7 +20,7 @@ int cli_api(struct cli *cli) {
     const struct api_method *method = api_table_methods(methods, &count);
     struct table table = table_new(cli, (const char *const[]){"METHOD", "STATE", "SERVICE", NULL});
     for (size_t i = 0; i < count; i++) {
-        if (!is_temporal(&method[i])) continue;
+        if (is_of_the_wire(&method[i])) continue;
         all++;
         done += method[i].done;
         if (!wanted(cli, &method[i])) continue;

@@ -112,7 +112,7 @@ struct status cli_load_config(struct cli *cli, struct config *config);
 
 /* ---- the commands ------------------------------------------------------------------------------------------------------ */
 
-cli_fn cli_not_yet, cli_journal_dump, cli_journal_verify, cli_server, cli_version, cli_config_show, cli_health, cli_api, cli_api_call;
+cli_fn cli_backup, cli_restore, cli_checkpoint, cli_journal_dump, cli_journal_verify, cli_server, cli_version, cli_config_show, cli_health, cli_api, cli_api_call;
 
 cli_fn cli_workflow_start, cli_workflow_execute, cli_workflow_list, cli_workflow_count, cli_workflow_show,
     cli_workflow_describe, cli_workflow_signal, cli_workflow_cancel, cli_workflow_terminate, cli_workflow_delete,

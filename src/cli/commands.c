@@ -96,6 +96,11 @@ static const struct cli_flag dump_flags[] = {
 };
 static const struct cli_flag health_flags[] = {{"service", 0, "NAME", NULL, NULL, "One service; else the server as a whole"}, END};
 
+static const struct cli_flag backup_flags[] = {
+    {"command-timeout", 0, "TIME", NULL, "24h", "How long to wait for its end; the server goes on with it"},
+    END,
+};
+
 /* name, arguments, most arguments, summary, help, flags, connects, prints, settings, function */
 const struct cli_command cli_commands[] = {
     {"server", NULL, 0, "Run a server",
@@ -155,8 +160,16 @@ const struct cli_command cli_commands[] = {
     {"journal dump", NULL, 0, "Print a journal's records, a line of JSON each",
      "  norn journal dump --data DIR\n\nOf a stopped server, or a copy of its folder. Changes nothing.", dump_flags, false, false, true,
      cli_journal_dump},
-    {"backup", NULL, 0, "Not there yet: says how to make a backup", NULL, NULL, false, false, false, cli_not_yet},
-    {"restore", NULL, 0, "Not there yet: says how to restore a backup", NULL, NULL, false, false, false, cli_not_yet},
+    {"backup", "DIR", 1, "Copy the data of a serving server into a folder",
+     "  norn backup /backups/monday\n\nThe folder is on the server's machine; it must be empty, or not there yet. What was acknowledged before the\n"
+     "backup began is in it. The server goes on meanwhile.",
+     backup_flags, true, true, false, cli_backup},
+    {"restore", "BACKUP DATADIR", 2, "Copy a backup into a new data folder",
+     "  norn restore /backups/monday /var/lib/norn\n\nEvery file is checked against the backup's list, and then the whole store. DATADIR must be empty, or not\n"
+     "there yet. Then: norn server --data /var/lib/norn",
+     NULL, false, true, false, cli_restore},
+    {"checkpoint", NULL, 0, "Bring all that only the journal holds into the database", NULL, backup_flags, true, true, false,
+     cli_checkpoint},
     {"completion", "bash|zsh|fish", 1, "Print a shell's completion script", "  source <(norn completion bash)", NULL, false, false,
      false, cli_completion},
     {"version", NULL, 0, "Print the version", NULL, NULL, false, true, false, cli_version},

@@ -25,11 +25,13 @@ static void wrapped(struct cli *cli, const char *text, unsigned indent) {
     buf_append_u8(&cli->out, '\n');
 }
 
-static void help_flags(struct cli *cli, const char *title, const struct cli_flag *flags) {
+/* A command may have a flag of the connection or of the output with a default of its own: then that is shown. */
+static void help_flags(struct cli *cli, const struct cli_command *command, const char *title, const struct cli_flag *flags) {
     enum { INDENT = 30 };
     if (!flags || !flags->name) return;
     heading(cli, title);
     for (; flags->name; flags++) {
+        if (cli_find_flag(command, flags->name, strlen(flags->name), false) != flags) continue;
         char left[80];
         int len = snprintf(left, sizeof left, "  %c%c%s --%s%s%s", flags->letter ? '-' : ' ',
                            flags->letter ? flags->letter : ' ', flags->letter ? "," : " ", flags->name,
@@ -62,9 +64,9 @@ void cli_help_command(struct cli *cli, const struct cli_command *command) {
                command->arguments ? command->arguments : "",
                command->flags || command->connects || command->prints || command->settings ? " [FLAG]..." : "");
     if (command->help) buf_printf(&cli->out, "\n%s\n", command->help);
-    help_flags(cli, "Flags", command->flags);
-    if (command->connects) help_flags(cli, "Flags of the connection", cli_connection_flags);
-    if (command->prints) help_flags(cli, "Flags of the output", cli_output_flags);
+    help_flags(cli, command, "Flags", command->flags);
+    if (command->connects) help_flags(cli, command, "Flags of the connection", cli_connection_flags);
+    if (command->prints) help_flags(cli, command, "Flags of the output", cli_output_flags);
     if (command->settings) help_settings(cli);
 }
 

@@ -42,7 +42,7 @@ struct api_method {
     uint32_t index;
 };
 
-/* All RPCs of the Temporal API that this build knows, in the order of services and their files; `norn api` prints it. */
+/* All RPCs of the Temporal API and of ours that this build knows, in the order of services and their files; `norn api` prints it. */
 struct api_table;
 struct api_table *api_table_create(void);
 void api_table_destroy(struct api_table *table);
@@ -73,6 +73,7 @@ struct frontend_shared {
     struct frontend *frontends[IO_LOOPS_MAX];   /* by loop; set before any call comes */
     uint8_t cluster_id[16];                     /* UUID of this installation */
     uint32_t blob_size_limit, memo_size_limit;
+    struct store *store;
 };
 
 struct frontend {
@@ -87,6 +88,7 @@ struct frontend {
     uint64_t *requests;                         /* by method and status code: counted on this loop */
     uint64_t *latency_ns;                       /* by method: sum */
     bool stopping;                              /* new calls get UNAVAILABLE */
+    unsigned backups;                           /* that run; the store must stay open for them */
 };
 
 enum { API_STATUS_CODES = 17 };
@@ -122,6 +124,8 @@ void api_list_open_workflow_executions(struct frontend *frontend, struct api_cal
 void api_list_closed_workflow_executions(struct frontend *frontend, struct api_call *call);
 void api_count_workflow_executions(struct frontend *frontend, struct api_call *call);
 void api_list_archived_workflow_executions(struct frontend *frontend, struct api_call *call);
+void api_backup(struct frontend *frontend, struct api_call *call);
+void api_checkpoint(struct frontend *frontend, struct api_call *call);
 void api_list_clusters(struct frontend *frontend, struct api_call *call);
 
 #endif

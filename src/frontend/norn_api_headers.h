@@ -5,6 +5,7 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "grpc/reflection/v1/reflection.pb-c.h"
 #include "grpc/reflection/v1alpha/reflection.pb-c.h"
+#include "norn/admin.pb-c.h"
 #include "temporal/api/errordetails/v1/message.pb-c.h"
 #include "temporal/api/operatorservice/v1/request_response.pb-c.h"
 #include "temporal/api/testservice/v1/request_response.pb-c.h"

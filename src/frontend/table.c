@@ -9,6 +9,7 @@
 #include "frontend/norn_api_headers.h"
 
 #define WORKFLOW_SERVICE "temporal.api.workflowservice.v1.WorkflowService"
+#define ADMIN_SERVICE "norn.admin.v1.AdminService"
 #define OPERATOR_SERVICE "temporal.api.operatorservice.v1.OperatorService"
 
 /* What the generated list of RPCs gives. */
@@ -78,6 +79,9 @@ static const struct {
     OPERATOR("RemoveSearchAttributes", API_NODE, API_ADMIN, api_remove_search_attributes)
     OPERATOR("ListSearchAttributes", API_LOCAL, API_READ, api_list_search_attributes)
     OPERATOR("ListClusters", API_LOCAL, API_READ, api_list_clusters)
+    {ADMIN_SERVICE, "Backup", API_NODE, API_ADMIN, api_backup, NULL},
+    {ADMIN_SERVICE, "Checkpoint", API_NODE, API_ADMIN, api_checkpoint, NULL},
+    {ADMIN_SERVICE, "Explain", API_WORKFLOW, API_ADMIN, NULL, engine_explain},
 #undef FRONT
 #undef ENGINE
 #undef OPERATOR

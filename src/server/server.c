@@ -162,7 +162,8 @@ static void begin(struct server_loop *loop) { engine_start(loop->engine); }
 static bool healthy(struct io *io, void *ctx, const char *name, bool *known) {
     static const char *const services[] = {"", "temporal.api.workflowservice.v1.WorkflowService",
                                            "temporal.api.operatorservice.v1.OperatorService",
-                                           "temporal.api.adminservice.v1.AdminService"};
+                                           "temporal.api.adminservice.v1.AdminService",
+                                           "norn.admin.v1.AdminService"};
     const struct server_loop *loop = ctx;
     (void)io;
     *known = false;
@@ -292,6 +293,7 @@ static bool start(struct server *server) {
     if (!status_ok(status)) fail_start(server, status);
     arena_free(&arena);
     if (!status_ok(status)) return false;
+    server->shared.store = server->store;
     server_each(server, attach);
     name_cluster(server);
     struct frontend *first = server->loops[0].frontend;
@@ -331,6 +333,7 @@ static void destroy(struct server_loop *loop) {
 static void stop(struct server *server) {
     LOG(server->io, LOG_INFO, "draining");
     server_each(server, drain);
+    while (server->loops[0].frontend->backups) fiber_sleep_until(server->io, io_now(server->io) + 10000000);
     store_close(server->store, true);
     node_changes_destroy(server->changes);
     LOG(server->io, LOG_INFO, "stopped");

@@ -102,7 +102,7 @@ ENGINE_CALLS(X)
 void engine_start_task(struct engine *engine, const struct queue_name *name, const struct queue_task *task,
                        struct call *poll);
 
-/* What runs wait for and since when, for `norn workflow explain`: a readable JSON object in the reply. */
+/* Explain of norn.admin.v1: what a run waits for, and since when. */
 void engine_explain(struct engine *engine, struct call *call);
 
 struct engine_stats {

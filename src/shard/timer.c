@@ -9,7 +9,8 @@ static void apply_started(struct exec *exec, const HistoryEvent *event) {
     StateTimer *timer = state_new(&norn__state__timer__descriptor);
     timer->started_event_id = event->event_id;
     state_set_text(&timer->timer_id, a->timer_id);
-    timer->fire_at = time_ns(event->event_time) + duration_ns(a->start_to_fire_timeout);
+    timer->started_at = time_ns(event->event_time);
+    timer->fire_at = timer->started_at + duration_ns(a->start_to_fire_timeout);
     exec_add(exec, STATE_TIMER, event->event_id, &timer->base);
 }
 

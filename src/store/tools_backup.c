@@ -24,7 +24,7 @@ struct copying {
 };
 
 static struct status cannot(struct copying *copying, const char *what, const char *path, int64_t result) {
-    return status_make(copying->arena, result == -IO_ENOSPC ? STATUS_RESOURCE_EXHAUSTED : STATUS_UNAVAILABLE,
+    return status_make(copying->arena, result == -IO_ENOSPC ? STATUS_RESOURCE_EXHAUSTED : STATUS_FAILED_PRECONDITION,
                        "cannot %s %s: %s", what, path, io_error_text(result));
 }
 
@@ -164,7 +164,7 @@ struct status store_backup(struct store *base, const char *to, struct store_back
     struct status status = make_target(&copying);
     if (!status_ok(status)) return status;
     if (!pin(store))
-        return status_make(arena, STATUS_UNAVAILABLE, "no checkpoint came to its end: long lists are running; try again");
+        return status_make(arena, STATUS_ABORTED, "no checkpoint came to its end: long lists are running; try again");
     buf_printf(&copying.list, "norn backup 1\n");
     status = copy_file(&copying, "norn.db", UINT64_MAX);
     if (status_ok(status)) status = copy_journal(&copying, store);

@@ -38,7 +38,6 @@ check "open address" 2 'insecure' "$NORN" server --grpc 0.0.0.0:0
 check "no server" 3 'connection refused; is the server running\?' "$NORN" workflow list --address 127.0.0.1:1
 check "bad address" 2 'expected HOST:PORT' "$NORN" workflow list --address nonsense
 check "api" 0 '^StartWorkflowExecution +done' "$NORN" api
-check "backup says what to do" 1 'not there yet. Stop the server and copy' "$NORN" backup
 check "completion" 0 'complete .*norn' "$NORN" completion bash
 check "completes" 0 '^--follow$' "$NORN" complete -- workflow show --f
 
@@ -71,7 +70,7 @@ check "list" 0 '^Running +order-1 +Order' "$NORN" workflow list
 check "count" 0 '^1$' "$NORN" workflow count
 check "list in another namespace" 0 'No workflows in namespace payments' "$NORN" workflow list --namespace payments
 check "describe" 0 '^Run timeout +1h' "$NORN" workflow describe order-1
-check "explain" 0 'a worker to take a workflow task .*task queue orders' "$NORN" workflow explain order-1
+check "explain" 0 'a worker to take its workflow task .*task queue orders' "$NORN" workflow explain order-1
 check "show" 0 '1  .*WorkflowExecutionStarted .*input=\[\{"n":1.10\}\]' "$NORN" workflow show order-1
 check "signal" 0 'Signaled' "$NORN" workflow signal order-1 --name approve --input true
 check "cancel" 0 'Cancellation requested' "$NORN" workflow cancel order-1 --reason "changed my mind"
