@@ -20,6 +20,7 @@ enum { COMMIT_NS_MAX = 2 * 1000 * 1000, IMAGE_BUDGET = 1 << 20, CHECKPOINT_RECOR
 struct entry {
     enum store_record_kind kind;
     uint64_t sequence, execution, version;
+    uint64_t group;                   /* those that one batch of callbacks appended share one (S5) */
     size_t at, len;
 };
 
@@ -30,6 +31,7 @@ struct memory_loop {
     struct store_engine engine;
     struct memory_loop *next;
     uint64_t appended, durable;
+    uint64_t group;
     uint64_t committing;              /* the last number of the commit that is under way; 0: none */
     bool failed;                      /* until store_resume */
     uint64_t failures;                /* so that what was gathered before one is told from what came after */
@@ -116,12 +118,20 @@ static void succeed(struct memory_loop *loop, size_t count) {
     loop->engine.durable(loop->engine.ctx, loop->durable);
 }
 
+/* At most `count` of the pending records, so that no group is cut. */
+static size_t whole_groups(const struct memory_loop *loop, size_t count) {
+    const struct entry *entries = (const void *)loop->pending.data;
+    size_t pending = loop->pending.len / sizeof *entries;
+    while (count > 0 && count < pending && entries[count - 1].group == entries[count].group) count--;
+    return count;
+}
+
 /* A part is committed as usual; of the rest, when the outcome is unknown, a part is there too. */
 static void fail(struct memory_loop *loop, size_t count, bool unknown) {
     struct memory *store = loop->store;
-    size_t good = (size_t)draw(store, count);
+    size_t good = whole_groups(loop, (size_t)draw(store, count));
     succeed(loop, good);
-    if (unknown) commit_first(loop, (size_t)draw(store, count - good + 1));
+    if (unknown) commit_first(loop, whole_groups(loop, (size_t)draw(store, count - good + 1)));
     loop->failed = true;
     loop->failures++;
     buf_clear(&loop->pending);
@@ -152,7 +162,9 @@ static void on_commit(struct io *io, struct io_op *op) {
 
 static void on_batch_end(struct io *io, struct io_hook *hook) {
     (void)io;
-    start_commit(CONTAINER_OF(hook, struct memory_loop, hook));
+    struct memory_loop *loop = CONTAINER_OF(hook, struct memory_loop, hook);
+    loop->group++;
+    start_commit(loop);
 }
 
 static void ask_checkpoint(struct memory *store, struct memory_loop *loop, void (*done)(void *ctx), void *ctx);
@@ -162,7 +174,8 @@ static uint64_t append(struct store_loop *base, const struct store_record *recor
     struct memory *store = loop->store;
     loop->appended++;
     if (loop->failed) return loop->appended;
-    struct entry entry = {.kind = record->kind, .execution = record->execution, .version = record->version, .at = loop->pending_bytes.len,
+    struct entry entry = {.kind = record->kind, .execution = record->execution, .version = record->version,
+                          .group = loop->group, .at = loop->pending_bytes.len,
                           .len = record_size(record)};
     buf_reserve(&loop->pending_bytes, entry.len);
     record_encode(record, loop->pending_bytes.data + loop->pending_bytes.len);

@@ -453,6 +453,18 @@ static void on_idle(void *ctx, uint64_t number, uint64_t hash, int64_t next_at) 
     toy->idle_given++;
 }
 
+/* S5. */
+static void check_partners(struct toy *toy, uint64_t number) {
+    for (uint64_t v = 1; v <= toy->executions[number].version; v++) {
+        const struct toy_version *version = version_of(toy->model, number, v);
+        if (!version->partner) continue;
+        const struct toy_execution *partner = &toy->executions[version->partner];
+        CHECKF(partner->version >= version->partner_version || partner->deleted,
+               "version %llu of execution %llu is there; version %u of execution %u was appended together with it, and is"
+               " lost", (unsigned long long)v, (unsigned long long)number, version->partner_version, version->partner);
+    }
+}
+
 /* What is there must be a prefix of what was appended, and hold all that was acknowledged. */
 static void compare(struct toy *toy) {
     struct toy_model *model = toy->model;
@@ -480,6 +492,9 @@ static void compare(struct toy *toy) {
             if (order < oldest_lost) oldest_lost = order;
         }
         model->appended[number] = version;
+    }
+    for (uint64_t number = 1; number < TOY_EXECUTIONS_MAX; number++) {
+        if (model->appended[number] && !toy->executions[number].deleted) check_partners(toy, number);
     }
     CHECKF(oldest_lost > model->order_acknowledged, "append %llu of execution %llu was acknowledged (up to"
            " %llu), and is lost", (unsigned long long)oldest_lost, (unsigned long long)lost,
@@ -582,7 +597,12 @@ static void change(struct toy *toy) {
     if (number && toy->executions[number].version >= TOY_VERSIONS_MAX - 2) return;
     if (!number && model->executions >= TOY_EXECUTIONS_MAX - 2) return;
     if (number && !toy->executions[number].resident) toy_load(toy, number);
-    toy_append(toy, number, 8 + (size_t)prng_skewed(&model->prng, 0, toy->payload_max ? toy->payload_max : 2000));
+    int64_t most = toy->payload_max ? toy->payload_max : 2000;
+    number = toy_append(toy, number, 8 + (size_t)prng_skewed(&model->prng, 0, most));
+    if (!number || !prng_chance(&model->prng, 200000) || model->executions >= TOY_EXECUTIONS_MAX - 2) return;
+    struct toy_version *version = version_of(model, number, toy->executions[number].version);
+    version->partner = (uint32_t)toy_append(toy, 0, 100);
+    version->partner_version = 1;
 }
 
 static void evict(struct toy *toy) {

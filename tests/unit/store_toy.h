@@ -18,6 +18,7 @@ struct toy_version {
     uint64_t order;                   /* of its append, over all executions */
     uint32_t len;                     /* of its payload */
     bool deletes;
+    uint32_t partner, partner_version;    /* appended in the same callback just after it; 0: none */
 };
 
 /* What was appended and acknowledged; outlives the node. */
