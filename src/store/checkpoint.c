@@ -19,7 +19,7 @@ enum {
 
 static void start(struct embedded *store);
 
-/* ---- when ----------------------------------------------------------------------------------------------------- */
+/* ---- when ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t bytes_behind(const struct embedded *store) {
     const struct journal *journal = &store->journal;
@@ -57,7 +57,7 @@ void checkpoint_ask(struct embedded *store, struct checkpoint_waiter *waiter) {
     else checkpoint->again = true;
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------------------------- */
 
 static void waiter_done(struct io *io, struct io_msg *msg) {
     (void)io;
@@ -87,7 +87,7 @@ static void finish(struct embedded *store) {
     if (again || bytes_behind(store) >= store->options.checkpoint_bytes) start(store);
 }
 
-/* ---- 4: the WAL into the file, the file to the disk ------------------------------------------------------------------- */
+/* ---- 4: the WAL into the file, the file to the disk ------------------------------------------------------------ */
 
 static void synced(struct embedded *store, struct writer_job *job) {
     struct checkpoint *checkpoint = &store->checkpoint;
@@ -112,7 +112,7 @@ static void on_sync_timer(struct io *io, struct io_op *op) {
     sync(op->ctx);
 }
 
-/* ---- 3: node values and the position ------------------------------------------------------------------------------------ */
+/* ---- 3: node values and the position --------------------------------------------------------------------------- */
 
 void checkpoint_node(struct embedded *store, struct bytes record, uint64_t sequence) {
     struct buf *nodes = &store->checkpoint.nodes;
@@ -185,7 +185,7 @@ void checkpoint_round_ended(struct embedded *store) {
     if (store->checkpoint.phase == CHECKPOINT_META && !store->checkpoint.writes_meta) write_meta(store);
 }
 
-/* ---- 1 and 2: images --------------------------------------------------------------------------------------------------------- */
+/* ---- 1 and 2: images ------------------------------------------------------------------------------------------- */
 
 static void batch_came(struct io *io, struct io_msg *msg);
 
@@ -324,7 +324,7 @@ void checkpoint_joined(struct embedded *store) {
         checkpoint->position = store->journal.assigned;
 }
 
-/* ---- asking, making, ending ------------------------------------------------------------------------------------------------------ */
+/* ---- asking, making, ending ------------------------------------------------------------------------------------ */
 
 static void asked(struct io *io, struct io_msg *msg) {
     (void)io;

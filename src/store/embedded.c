@@ -16,7 +16,7 @@ void embedded_post(struct io *from, unsigned to, struct io_msg *msg) {
     else io_post(from, to, msg);
 }
 
-/* ---- records ----------------------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------------------------- */
 
 void embedded_append_own(struct embedded *store, const struct store_record *record) {
     record_encode(record, journal_put(&store->journal, record_size(record), 1));
@@ -58,6 +58,7 @@ static struct record_batch *take_batch(struct embedded_loop *loop) {
         batch = MEM_NEW(struct record_batch);
         batch->loop = loop;
     }
+    if (batch->data.cap > BUF_KEPT && batch->data.len < batch->data.cap / 4) buf_free(&batch->data);
     buf_clear(&batch->data);
     batch->count = 0;
     batch->execution_max = 0;
@@ -100,7 +101,7 @@ static uint64_t append(struct store_loop *base, const struct store_record *recor
     return loop->appended;
 }
 
-/* ---- durable numbers ---------------------------------------------------------------------------------------------- */
+/* ---- durable numbers ------------------------------------------------------------------------------------------- */
 
 static void tell_engine(struct embedded_loop *loop, uint64_t number) {
     CHECK(number > loop->durable && number <= loop->appended);
@@ -163,7 +164,7 @@ void put_batch_free(struct put_batch *batch) {
     mem_free(batch);
 }
 
-/* ---- room ------------------------------------------------------------------------------------------------------------ */
+/* ---- room ------------------------------------------------------------------------------------------------------ */
 
 static struct status admit(struct store_loop *base, enum store_class class, size_t bytes, struct arena *arena) {
     struct journal *journal = &loop_of(base)->store->journal;
@@ -175,7 +176,7 @@ static struct status admit(struct store_loop *base, enum store_class class, size
                        journal->folder.dir, bytes);
 }
 
-/* ---- loops ------------------------------------------------------------------------------------------------------------ */
+/* ---- loops ----------------------------------------------------------------------------------------------------- */
 
 struct joining {
     struct io_msg msg;
@@ -227,7 +228,7 @@ static void free_loop(struct embedded_loop *loop) {
     mem_free(loop);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------------------------- */
 
 static void fill_options(struct embedded *store, const struct store_options *options) {
     enum { MIB = 1 << 20 };
@@ -269,7 +270,7 @@ static struct status make_folders(struct embedded *store, struct arena *arena) {
     if (result >= 0 || result == -IO_EEXIST) result = fiber_mkdir(store->io, journal);
     if (result >= 0 || result == -IO_EEXIST) result = fiber_dir_sync(store->io, store->dir);
     if (result >= 0) result = sync_parent(store->io, store->dir);
-    if (result == -IO_EACCESS && fiber_dir_sync(store->io, store->dir) >= 0) result = 0;    /* the parent is another's */
+    if (result == -IO_EACCESS && fiber_dir_sync(store->io, store->dir) >= 0) result = 0;   /* it is another's */
     mem_free(journal);
     if (result >= 0) return STATUS_GOOD;
     return status_make(arena, result == -IO_EACCESS ? STATUS_PERMISSION_DENIED : STATUS_FAILED_PRECONDITION,
@@ -465,7 +466,7 @@ struct status embedded_open(struct io *io, const struct store_options *options, 
     return status;
 }
 
-/* ---- closing -------------------------------------------------------------------------------------------------------------- */
+/* ---- closing --------------------------------------------------------------------------------------------------- */
 
 static void await_op(struct io *io, struct io_op *op) {
     while (op->busy) {
@@ -566,7 +567,7 @@ static void close_store(struct store *base, bool checkpoint) {
     tear_down(store);
 }
 
-/* ---- figures ---------------------------------------------------------------------------------------------------------------- */
+/* ---- figures --------------------------------------------------------------------------------------------------- */
 
 static uint64_t execution_max(const struct store *base) { return store_of(base)->execution_max; }
 static uint64_t epoch(const struct store *base) { return store_of(base)->epoch; }

@@ -177,6 +177,7 @@ struct embedded {
     struct io_helper *write_helper, *load_helper, *list_helper;
     struct database writer, loader, lister;
     struct writer_job *writer_jobs, **writer_jobs_last;      /* the first is at work */
+    unsigned writer_refused;          /* how often it found no room since it last had some */
     struct presence presence;
     struct embedded_loop *loops[IO_LOOPS_MAX];
     unsigned loop_count;
@@ -185,7 +186,7 @@ struct embedded {
     struct checkpoint checkpoint;
     struct round round;
     struct reader_work load_work, list_work;
-    bool locked, journal_runs, leaving, closing;   /* leaving: store_close was called; closing: its checkpoint is done */
+    bool locked, journal_runs, leaving, closing;   /* leaving: store_close was called; closing: past its checkpoint */
     bool pinned;                      /* a backup runs: no checkpoint begins */
     struct fiber *opener;             /* that opens or closes, while it waits */
     bool opening_writes, closing_waits;
@@ -228,6 +229,7 @@ void writer_run(struct embedded *store, struct writer_job *job);
 void round_init(struct embedded *store);
 void round_joined(struct embedded *store);            /* a loop was attached */
 void round_durable(struct embedded *store);           /* more is durable: the round may be written */
+void round_refuse(struct embedded *store);            /* the disk is full: whoever waits gets an error */
 void embedded_list(struct store_loop *base, const struct store_list *list,
                    void (*done)(void *ctx, const struct store_rows *rows), void *ctx);
 void embedded_count(struct store_loop *base, const struct store_list *list,

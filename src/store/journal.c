@@ -28,7 +28,7 @@ uint8_t *journal_put(struct journal *journal, size_t len, uint32_t count) {
     return at;
 }
 
-/* ---- a flight's way ------------------------------------------------------------------------------------------- */
+/* ---- a flight's way -------------------------------------------------------------------------------------------- */
 
 static void landed(struct journal *journal) {
     unsigned index = !journal->gathering;
@@ -41,6 +41,7 @@ static void landed(struct journal *journal) {
     journal->commits++;
     journal->commit_ns_last = io_now(journal->io) - journal->submitted_at;
     flight->count = 0;
+    if (flight->buf.cap > BUF_KEPT && flight->len < flight->buf.cap / 4) block_buf_free(&flight->buf);
     journal->flying = false;
     journal->committed(journal->ctx, index);
     keeper_look_at_disk(journal);
@@ -138,7 +139,7 @@ static void on_batch_end(struct io *io, struct io_hook *hook) {
     kick(CONTAINER_OF(hook, struct journal, hook));
 }
 
-/* ---- start and stop ---------------------------------------------------------------------------------------------- */
+/* ---- start and stop -------------------------------------------------------------------------------------------- */
 
 int64_t journal_start(struct journal *journal) {
     journal->write = (struct io_op){.done = on_written, .ctx = journal};

@@ -12,7 +12,7 @@ enum {
     RETRY_NS = 200 * 1000 * 1000,                 /* while the disk is full */
 };
 
-/* ---- room ---------------------------------------------------------------------------------------------------------- */
+/* ---- room ------------------------------------------------------------------------------------------------------ */
 
 static int64_t prepared_room(const struct journal *journal) {
     uint64_t taken = journal->active.offset + (journal->flying ? journal->flying_bytes : 0);
@@ -44,7 +44,7 @@ static void measure(struct journal *journal) {
     if (room >= 0) journal->disk_free = room;
 }
 
-/* ---- the reserve ------------------------------------------------------------------------------------------------------ */
+/* ---- the reserve ----------------------------------------------------------------------------------------------- */
 
 static const char *reserve_path(const struct journal *journal, char path[IO_PATH_MAX]) {
     int len = snprintf(path, IO_PATH_MAX, "%s/reserve", journal->folder.dir);
@@ -76,7 +76,7 @@ static bool reserve_is_due(const struct journal *journal) {
            journal->disk_free >= 2 * (int64_t)journal->reserve_bytes;
 }
 
-/* ---- segments ----------------------------------------------------------------------------------------------------------- */
+/* ---- segments -------------------------------------------------------------------------------------------------- */
 
 static size_t free_count(const struct journal *journal) { return journal->free.len / sizeof(struct keeper_free); }
 
@@ -138,7 +138,7 @@ static void remove_one(struct journal *journal) {
     measure(journal);
 }
 
-/* ---- the fiber --------------------------------------------------------------------------------------------------------------- */
+/* ---- the fiber ------------------------------------------------------------------------------------------------- */
 
 static bool look_is_due(const struct journal *journal) {
     return journal->disk_free_at == 0 || io_now(journal->io) - journal->disk_free_at >= LOOK_NS;

@@ -52,7 +52,7 @@ static void window_close(struct window *window) {
     buf_free(&window->data);
 }
 
-/* ---- flights ------------------------------------------------------------------------------------------------------ */
+/* ---- flights --------------------------------------------------------------------------------------------------- */
 
 static bool header_at(struct window *window, uint64_t seed, uint64_t offset, struct flight_header *out) {
     const uint8_t *data = window_at(window, offset, FLIGHT_HEADER_LEN);
@@ -77,7 +77,7 @@ static uint64_t probe(struct window *window, uint64_t seed, uint64_t offset) {
     return 0;
 }
 
-/* ---- texts ----------------------------------------------------------------------------------------------------------- */
+/* ---- texts ----------------------------------------------------------------------------------------------------- */
 
 static struct status cannot_read(struct journal_scan *scan, uint64_t number, int64_t error, struct arena *arena) {
     char path[SEGMENT_PATH_MAX];
@@ -94,7 +94,7 @@ static struct status damaged(struct journal_scan *scan, uint64_t number, uint64_
                        " `norn restore`", segment_path(&scan->folder, number, path), (unsigned long long)offset, what);
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------------------------ */
+/* ---- listing --------------------------------------------------------------------------------------------------- */
 
 static struct status read_header(struct journal_scan *scan, struct scan_segment *segment, struct arena *arena) {
     char path[SEGMENT_PATH_MAX];
@@ -166,7 +166,7 @@ void journal_scan_from_oldest(struct journal_scan *scan) {
 
 void journal_scan_free(struct journal_scan *scan) { buf_free(&scan->segments); }
 
-/* ---- scanning -------------------------------------------------------------------------------------------------------------- */
+/* ---- scanning -------------------------------------------------------------------------------------------------- */
 
 static bool give_records(struct journal_scan *scan, const struct flight_header *header, struct bytes body) {
     struct reader reader = reader_of(body);

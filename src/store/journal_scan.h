@@ -24,7 +24,7 @@ struct journal_scan {
     struct segment_folder folder;     /* store_id: taken from the journal when `store_id_known` is false */
     bool store_id_known;
     uint64_t applied;                 /* records up to this one are not needed */
-    bool checked;                     /* a run before ended well, and nothing changed: what comes after the end is not read */
+    bool checked;                     /* a run before ended well: what comes after the end is not read */
     uint64_t durable;                 /* a sequence that is known to be durable; at least `applied` */
     /* May be NULL. Everything is borrowed for the call. */
     void (*flight)(void *ctx, const struct scan_segment *segment, uint64_t offset, const struct flight_header *header);

@@ -8,7 +8,7 @@
 
 static void begin_round(struct embedded *store);
 
-/* ---- running the queries, on the helper that lists ---------------------------------------------------------------- */
+/* ---- running the queries, on the helper that lists ------------------------------------------------------------- */
 
 static void run_one(struct database *db, struct query *query) {
     if (query->counts)
@@ -25,13 +25,21 @@ static void run_queries(struct io_helper *helper, void *arg) {
     for (struct query *query = work->queries_running; query; query = query->next) run_one(&store->lister, query);
 }
 
+static struct status status_of(struct query *query) {
+    switch (query->result) {
+    case DATABASE_OK: return STATUS_GOOD;
+    case DATABASE_REFUSED: return status_make(&query->arena, STATUS_INVALID_ARGUMENT, "%s", query->error);
+    case DATABASE_FULL:
+        return status_make(&query->arena, STATUS_RESOURCE_EXHAUSTED, "the disk is full: lists cannot be brought up to date"
+                           " until there is room");
+    default: return status_make(&query->arena, STATUS_INTERNAL, "%s", query->error);
+    }
+}
+
 static void answer(struct io *io, struct io_msg *msg) {
     (void)io;
     struct query *query = CONTAINER_OF(msg, struct query, msg);
-    struct status status = STATUS_GOOD;
-    if (query->result != DATABASE_OK)
-        status = status_make(&query->arena, query->result == DATABASE_REFUSED ? STATUS_INVALID_ARGUMENT : STATUS_INTERNAL,
-                             "%s", query->error);
+    struct status status = status_of(query);
     query->rows.status = status;
     if (query->counts) query->count_done(query->ctx, status, query->groups, query->group_count);
     else query->rows_done(query->ctx, &query->rows);
@@ -62,12 +70,13 @@ static void on_run(struct io *io, struct io_op *op) {
 
 static void hand_to_reader(struct embedded *store, struct query *first) {
     struct reader_work *work = &store->list_work;
+    if (!first) return;
     *work->queries_last = first;
     while (*work->queries_last) work->queries_last = &(*work->queries_last)->next;
     start_running(work);
 }
 
-/* ---- the round -------------------------------------------------------------------------------------------------------- */
+/* ---- the round ------------------------------------------------------------------------------------------------- */
 
 static void end_round(struct embedded *store) {
     struct round *round = &store->round;
@@ -164,7 +173,24 @@ void round_init(struct embedded *store) {
     store->round.applied = store->meta.applied;
 }
 
-/* ---- asking ---------------------------------------------------------------------------------------------------------------- */
+static void refuse(struct embedded *store, struct query *query) {
+    for (struct query *next; query; query = next) {
+        next = query->next;
+        query->result = DATABASE_FULL;
+        query->msg.receive = answer;
+        io_post(store->io, query->loop->index, &query->msg);
+    }
+}
+
+void round_refuse(struct embedded *store) {
+    struct round *round = &store->round;
+    refuse(store, round->now);
+    refuse(store, round->next);
+    round->now = round->next = NULL;
+    round->next_last = &round->next;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------------------------- */
 
 static void query_came(struct io *io, struct io_msg *msg) {
     (void)io;
@@ -174,6 +200,10 @@ static void query_came(struct io *io, struct io_msg *msg) {
     query->next = NULL;
     if (store->journal.durable <= round->applied) {
         hand_to_reader(store, query);
+        return;
+    }
+    if (store->writer_refused > 1) {
+        refuse(store, query);
         return;
     }
     *round->next_last = query;

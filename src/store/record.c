@@ -66,7 +66,7 @@ uint64_t flight_body_hash(const void *body, size_t len, uint64_t seed, uint64_t 
     return hash64_seed(body, len, seed + offset);
 }
 
-/* ---- records ------------------------------------------------------------------------------------------------- */
+/* ---- records --------------------------------------------------------------------------------------------------- */
 
 static size_t varint_size(uint64_t value) {
     size_t size = 1;

@@ -36,7 +36,7 @@ struct recovery {
     struct arena arena;               /* of both */
 };
 
-/* ---- work on the helper ------------------------------------------------------------------------------------------- */
+/* ---- work on the helper ---------------------------------------------------------------------------------------- */
 
 enum { ROWS_A_RUN = 4096, IMAGES_A_RUN = 64 };
 
@@ -90,7 +90,7 @@ static void task_free(struct task *task) {
     buf_free(&task->rows);
 }
 
-/* ---- what the journal touches ---------------------------------------------------------------------------------------- */
+/* ---- what the journal touches ---------------------------------------------------------------------------------- */
 
 static bool same_execution(const struct map_node *node, const void *key) {
     return CONTAINER_OF(node, struct touched, node)->execution == *(const uint64_t *)key;
@@ -170,7 +170,7 @@ static void second_pass(void *ctx, const struct store_record *record) {
     if (!touched->deleted && record->version > touched->version) recovery->out->record(recovery->out->ctx, record);
 }
 
-/* ---- 2: deleted executions --------------------------------------------------------------------------------------------- */
+/* ---- 2: deleted executions ------------------------------------------------------------------------------------- */
 
 static bool remove_deleted(struct task *task) {
     struct put *first = NULL, **last = &first;
@@ -189,7 +189,7 @@ static bool remove_deleted(struct task *task) {
     return task->result == DATABASE_OK;
 }
 
-/* ---- 3: node values and images ------------------------------------------------------------------------------------------- */
+/* ---- 3: node values and images --------------------------------------------------------------------------------- */
 
 static bool read_values(struct task *task) {
     sqlite3_stmt *s = database_statement(task->db, SQL_NODE_VALUES);
@@ -246,7 +246,7 @@ static void give_values(struct recovery *recovery) {
     }
 }
 
-/* ---- 5: idle executions, and the filter ------------------------------------------------------------------------------------- */
+/* ---- 5: idle executions, and the filter ------------------------------------------------------------------------ */
 
 /* The statement stays open from run to run. */
 static bool read_idle(struct task *task) {
@@ -297,10 +297,11 @@ static bool read_hashes(struct task *task) {
     return code == SQLITE_DONE;
 }
 
-/* ---- the journal, ready to go on ---------------------------------------------------------------------------------------------- */
+/* ---- the journal, ready to go on ------------------------------------------------------------------------------- */
 
 static struct status cannot(struct embedded *store, const char *what, int64_t result, struct arena *arena) {
-    return status_make(arena, result == -IO_ENOSPC ? STATUS_RESOURCE_EXHAUSTED : STATUS_UNAVAILABLE, "cannot %s the journal in %s: %s", what, store->dir,
+    return status_make(arena, result == -IO_ENOSPC ? STATUS_RESOURCE_EXHAUSTED : STATUS_UNAVAILABLE,
+                       "cannot %s the journal in %s: %s", what, store->dir,
                        io_error_text(result));
 }
 
@@ -356,7 +357,7 @@ static struct status adopt(struct recovery *recovery, struct arena *arena) {
     return STATUS_GOOD;
 }
 
-/* ---- all of it -------------------------------------------------------------------------------------------------------------------- */
+/* ---- all of it ------------------------------------------------------------------------------------------------- */
 
 static struct status give_all(struct recovery *recovery, struct arena *arena) {
     struct status status = STATUS_GOOD;

@@ -41,5 +41,7 @@ struct block_buf {
 };
 void block_buf_reserve(struct block_buf *buf, size_t used, size_t cap);
 void block_buf_free(struct block_buf *buf);
+/* A burst should not keep its memory: above this, what is far larger than the last use is given back. */
+enum { BUF_KEPT = 1 << 20 };
 
 #endif

@@ -30,8 +30,7 @@ static const char schema[] =
     " search_attributes_json TEXT NOT NULL, sort_key INTEGER NOT NULL);"
     "CREATE INDEX visibility_records_newest ON visibility_records(namespace_id, sort_key, execution);"
     "CREATE INDEX visibility_records_id ON visibility_records(namespace_id, workflow_id);"
-    "CREATE INDEX visibility_records_type ON visibility_records(namespace_id, workflow_type, sort_key);"
-    "CREATE INDEX visibility_records_open ON visibility_records(namespace_id, sort_key, execution) WHERE close_time = 0;";
+    "CREATE INDEX visibility_records_type ON visibility_records(namespace_id, workflow_type, sort_key);";
 
 /* An older version never replaces a newer one: what a loop hands over may cross with what another does. */
 static const char *const texts[SQL_STATEMENTS] = {
@@ -42,11 +41,12 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_META_SET] = "INSERT OR REPLACE INTO meta VALUES(?, ?)",
     [SQL_NODE_SET] = "INSERT OR REPLACE INTO node_values VALUES(?, ?)",
     [SQL_NODE_DELETE] = "DELETE FROM node_values WHERE name = ?",
-    [SQL_IMAGE_PUT] = ("INSERT INTO workflow_executions VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11) ON CONFLICT(execution) DO UPDATE SET"
-        " hash=?2, version=?3, kind=?4, namespace_id=?5, workflow_id=?6, run_id=?7, open=?8, next_at=?9, has_tasks=?10,"
+    [SQL_IMAGE_PUT] = ("INSERT INTO workflow_executions VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)"
+        " ON CONFLICT(execution) DO UPDATE SET hash=?2, version=?3, kind=?4, namespace_id=?5, workflow_id=?6, run_id=?7, open=?8, next_at=?9, has_tasks=?10,"
         " state=?11 WHERE excluded.version >= version"),
     [SQL_HISTORY_PUT] = "INSERT OR REPLACE INTO history_events VALUES(?,?,?,?,?)",
-    [SQL_VISIBILITY_PUT] = ("INSERT INTO visibility_records VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"
+    [SQL_VISIBILITY_PUT] = ("INSERT INTO visibility_records"
+        " VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)"
         " ON CONFLICT(execution) DO UPDATE SET version=?2, namespace_id=?3, workflow_id=?4, run_id=?5, workflow_type=?6,"
         " task_queue=?7, parent_workflow_id=?8, root_workflow_id=?9, status=?10, start_time=?11, execution_time=?12,"
         " close_time=?13, history_length=?14, history_size=?15, state_transitions=?16, memo=?17, search_attributes=?18,"
@@ -60,7 +60,8 @@ static const char *const texts[SQL_STATEMENTS] = {
                      " WHERE hash = ? AND +namespace_id = ? AND +workflow_id = ? AND run_id = ?"),
     [SQL_LOAD_NEWEST] = ("SELECT " IMAGE_COLUMNS " FROM workflow_executions"
                         " WHERE hash = ? AND +namespace_id = ? AND +workflow_id = ? ORDER BY execution DESC LIMIT 1"),
-    [SQL_LOAD_HISTORY] = "SELECT first_event_id, batches, events FROM history_events WHERE execution = ? ORDER BY first_event_id",
+    [SQL_LOAD_HISTORY] = ("SELECT first_event_id, batches, events FROM history_events"
+        " WHERE execution = ? ORDER BY first_event_id"),
 #define VISIBILITY_COLUMNS                                                                                     \
     "execution,run_id,workflow_id,workflow_type,task_queue,parent_workflow_id,root_workflow_id,status,start_time," \
     "execution_time,close_time,history_length,history_size,state_transitions,memo,search_attributes,"          \
@@ -91,7 +92,7 @@ enum database_result database_failed(struct database *db, struct arena *arena, c
     return (code & 0xff) == SQLITE_ERROR ? DATABASE_REFUSED : DATABASE_FAILED;
 }
 
-/* ---- opening -------------------------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------------------------- */
 
 static bool execute(struct database *db, const char *text) {
     return sqlite3_exec(db->sql, text, NULL, NULL, NULL) == SQLITE_OK;
@@ -133,7 +134,8 @@ static enum database_result make_tables(struct database *db, struct arena *arena
 }
 
 enum database_result database_open(struct database *db, enum database_role role, struct vfs_shared *shared,
-                                   struct io_helper *helper, const char *path, struct arena *arena, const char **error) {
+                                   struct io_helper *helper, const char *path, struct arena *arena,
+                                   const char **error) {
     *db = (struct database){0};
     int flags = SQLITE_OPEN_READWRITE | (role == DATABASE_WRITES ? SQLITE_OPEN_CREATE : 0);
     int code = vfs_connect(&db->vfs, shared, helper, role != DATABASE_READS, path, flags, &db->sql);
@@ -149,7 +151,7 @@ void database_close(struct database *db) {
     db->sql = NULL;
 }
 
-/* ---- meta --------------------------------------------------------------------------------------------------------- */
+/* ---- meta ------------------------------------------------------------------------------------------------------ */
 
 static bool meta_integer(struct database *db, const char *key, uint64_t *out) {
     sqlite3_stmt *statement = database_statement(db, SQL_META_GET);
@@ -200,7 +202,7 @@ static bool meta_write(struct database *db, const struct database_meta *meta) {
            meta_set(db, "epoch", meta->epoch);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------------------------- */
 
 static void bind_text(sqlite3_stmt *statement, int at, struct bytes text) {
     sqlite3_bind_text(statement, at, text.len ? (const char *)text.data : "", (int)text.len, SQLITE_STATIC);
@@ -359,6 +361,7 @@ enum database_result database_sync(struct database *db, bool *whole, struct aren
     int frames = 0, moved = 0;
     int code = sqlite3_wal_checkpoint_v2(db->sql, NULL, SQLITE_CHECKPOINT_PASSIVE, &frames, &moved);
     *whole = code == SQLITE_OK && frames == moved;
+    if (*whole) sqlite3_db_release_memory(db->sql);      /* the cache was of use for the checkpoint only */
     if (code == SQLITE_OK || code == SQLITE_BUSY) return DATABASE_OK;
     return database_failed(db, arena, error);
 }

@@ -32,7 +32,8 @@ static bool load_history(struct database *db, struct store_image *image, struct 
     struct buf batches = {0};
     int code;
     while ((code = sqlite3_step(s)) == SQLITE_ROW && *sound)
-        *sound = split_batches(sqlite3_column_int64(s, 0), column_bytes(s, 1, arena), column_bytes(s, 2, arena), &batches);
+        *sound = split_batches(sqlite3_column_int64(s, 0), column_bytes(s, 1, arena), column_bytes(s, 2, arena),
+                               &batches);
     sqlite3_reset(s);
     image->batch_count = batches.len / sizeof(struct store_history_batch);
     image->batches = arena_copy(arena, batches.data, batches.len);
@@ -71,7 +72,8 @@ static bool load_visibility(struct database *db, struct store_image *image, stru
 static sqlite3_stmt *find(struct database *db, const struct store_key *key) {
     static const uint8_t none[RUN_ID_LEN];
     bool by_run = memcmp(key->run_id, none, RUN_ID_LEN) != 0;
-    sqlite3_stmt *s = database_statement(db, key->execution ? SQL_LOAD_NUMBER : by_run ? SQL_LOAD_RUN : SQL_LOAD_NEWEST);
+    enum database_statement which = key->execution ? SQL_LOAD_NUMBER : by_run ? SQL_LOAD_RUN : SQL_LOAD_NEWEST;
+    sqlite3_stmt *s = database_statement(db, which);
     if (!s) return NULL;
     if (key->execution) {
         sqlite3_bind_int64(s, 1, (sqlite3_int64)key->execution);
@@ -129,7 +131,7 @@ enum database_result database_load(struct database *db, const struct store_key *
     return result;
 }
 
-/* ---- list and count -------------------------------------------------------------------------------------------------- */
+/* ---- list and count -------------------------------------------------------------------------------------------- */
 
 static void bind_param(sqlite3_stmt *s, int at, const struct store_param *param) {
     switch (param->type) {

@@ -39,7 +39,7 @@ static int code_of(struct vfs *vfs, int64_t result, int otherwise) {
     return otherwise;
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------------------------- */
 
 static int sync_folder(struct vfs *vfs, const char *path) {
     char folder[IO_PATH_MAX];
@@ -156,7 +156,7 @@ static int file_check_reserved(sqlite3_file *base, int *out) {
     return SQLITE_OK;
 }
 
-/* ---- the WAL index ------------------------------------------------------------------------------------------------ */
+/* ---- the WAL index --------------------------------------------------------------------------------------------- */
 
 static int index_map(sqlite3_file *base, int region, int size, int extend, void volatile **out) {
     struct vfs_file *file = file_of(base);
@@ -259,7 +259,7 @@ static const sqlite3_io_methods methods = {
     .xShmUnmap = index_unmap,
 };
 
-/* ---- the file system -------------------------------------------------------------------------------------------------- */
+/* ---- the file system ------------------------------------------------------------------------------------------- */
 
 static int vfs_open(sqlite3_vfs *base, const char *path, sqlite3_file *out, int flags, int *out_flags) {
     struct vfs *vfs = vfs_of(base);
@@ -277,7 +277,8 @@ static int vfs_open(sqlite3_vfs *base, const char *path, sqlite3_file *out, int 
     int64_t result = io_help_open(vfs->helper, path, how, &file->file);
     if (result < 0) return code_of(vfs, result, SQLITE_CANTOPEN);
     bool locks = vfs->locks_out && (flags & SQLITE_OPEN_MAIN_DB);
-    if (locks) result = io_help_range_lock(vfs->helper, file->file, IO_RANGE_EXCLUSIVE, SQLITE_LOCK_START, SQLITE_LOCK_LEN);
+    if (locks)
+        result = io_help_range_lock(vfs->helper, file->file, IO_RANGE_EXCLUSIVE, SQLITE_LOCK_START, SQLITE_LOCK_LEN);
     if (result < 0) {
         io_help_close(vfs->helper, file->file);
         return code_of(vfs, result, SQLITE_CANTOPEN);
@@ -369,7 +370,7 @@ int vfs_connect(struct vfs *vfs, struct vfs_shared *shared, struct io_helper *he
     return code;
 }
 
-/* ---- settings of the process ------------------------------------------------------------------------------------------- */
+/* ---- settings of the process ----------------------------------------------------------------------------------- */
 
 enum { SIZE_ROOM = 16 };     /* before each block of memory: its size */
 

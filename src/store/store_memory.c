@@ -92,7 +92,7 @@ static void wake_worker(struct memory *store) {
         io_timer(store->io, &store->worker, io_now(store->io) + (int64_t)draw(store, COMMIT_NS_MAX / 8));
 }
 
-/* ---- commits -------------------------------------------------------------------------------------------------------- */
+/* ---- commits --------------------------------------------------------------------------------------------------- */
 
 static void keep(struct memory *store, const struct memory_loop *loop, const struct entry *entry) {
     struct entry kept = *entry;
@@ -207,7 +207,7 @@ static struct status admit(struct store_loop *base, enum store_class class, size
     return STATUS_GOOD;
 }
 
-/* ---- what is there, again ---------------------------------------------------------------------------------------------- */
+/* ---- what is there, again -------------------------------------------------------------------------------------- */
 
 static struct store_record record_at(const struct memory *store, const struct entry *entry) {
     struct reader reader = reader_of(bytes_of(store->bytes.data + entry->at, entry->len));
@@ -292,7 +292,7 @@ static void reload(struct store_loop *base, const struct store_recovery *out) {
     }
 }
 
-/* ---- jobs ---------------------------------------------------------------------------------------------------------------- */
+/* ---- jobs ------------------------------------------------------------------------------------------------------ */
 
 static void add_job(struct job *job) {
     struct memory *store = job->loop->store;
@@ -437,7 +437,7 @@ static void on_work(struct io *io, struct io_op *op) {
     wake_worker(store);
 }
 
-/* ---- asking --------------------------------------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------------------------- */
 
 static void ask_checkpoint(struct memory *store, struct memory_loop *loop, void (*done)(void *ctx), void *ctx) {
     (void)store;
@@ -480,7 +480,7 @@ static bool may_have(const struct store_loop *base, uint64_t hash) {
     return presence_may_have(&loop_of(base)->store->presence, hash);
 }
 
-/* ---- opening and closing --------------------------------------------------------------------------------------------------- */
+/* ---- opening and closing --------------------------------------------------------------------------------------- */
 
 static struct store_loop *attach(struct store *base, struct io *io, const struct store_engine *engine) {
     struct memory_loop *loop = MEM_NEW(struct memory_loop);

@@ -5,7 +5,7 @@
 
 #include "store/store.h"
 
-/* ---- journal dump: a stopped store, a backup, or a serving one as it is at the moment ------------------------------ */
+/* ---- journal dump: a stopped store, a backup, or a serving one as it is at the moment -------------------------- */
 
 struct store_dump_record {
     const struct store_record *record;    /* its sequence is set; payload as stored */
@@ -20,11 +20,11 @@ struct store_dump {
     void *ctx;
 };
 struct status store_journal_dump(struct io *io, const char *dir, const struct store_dump *dump, struct arena *arena);
-/* One line of text for a record: envelope, sizes and place; of the payload only the size (and no value of a node name
- * either), so that nothing of users' data shows. The command adds the payload, decoded by the engine, with --payloads. */
+/* One line of text for a record: envelope and place; of the payload only the size, so that no user's data shows. The
+ * command adds the payload, decoded by the engine, with --payloads. */
 void store_dump_line(const struct store_dump_record *record, struct buf *out);
 
-/* ---- journal verify: a stopped store or a backup; reads everything, changes nothing --------------------------------- */
+/* ---- journal verify: a stopped store or a backup; reads everything, changes nothing ---------------------------- */
 
 struct store_verify {
     uint64_t segments, flights, records, bytes;       /* of the journal, from the first record that is needed */
@@ -36,7 +36,7 @@ struct store_verify {
 /* OK, or what is wrong: the first damage in the journal, or what SQLite's integrity check says. */
 struct status store_verify(struct io *io, const char *dir, struct store_verify *out, struct arena *arena);
 
-/* ---- backup and restore ----------------------------------------------------------------------------------------------- */
+/* ---- backup and restore ---------------------------------------------------------------------------------------- */
 
 struct store_backup {
     uint64_t files, bytes;

@@ -2,7 +2,7 @@
  *
  * After a checkpoint that ended whole, and while no other begins, norn.db itself does not change: what comes later is in
  * SQLite's WAL and in the journal. So norn.db as a plain copy, and the journal's segments up to what is durable, are a
- * consistent cut. BACKUP lists the files with sizes and checksums; it is written last, so a copy without it is not whole. */
+ * consistent cut. BACKUP lists the files with sizes and checksums; it is written last: a copy without it is not whole. */
 #include <stdio.h>
 
 #include "base/check.h"
@@ -57,20 +57,21 @@ static struct status copy_file(struct copying *copying, const char *name, uint64
         len = result < 0 ? 0 : (uint64_t)result;
     }
     if (result >= 0)
-        result = fiber_open(copying->io, to_path, IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_EXCLUSIVE, &to);
+        result = fiber_open(copying->io, to_path, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_EXCLUSIVE, &to);
     if (result >= 0) {
         result = copy_chunks(copying, from, to, len);
         fiber_close(copying->io, to);
     }
     fiber_close(copying->io, from);
     if (result < 0) return cannot(copying, "copy to", to_path, result);
-    buf_printf(&copying->list, "file %s %llu %016llx\n", name, (unsigned long long)len, (unsigned long long)copying->hash);
+    buf_printf(&copying->list, "file %s %llu %016llx\n", name, (unsigned long long)len,
+               (unsigned long long)copying->hash);
     copying->out->files++;
     copying->out->bytes += len;
     return STATUS_GOOD;
 }
 
-/* ---- the folder that is copied to ------------------------------------------------------------------------------------ */
+/* ---- the folder that is copied to ------------------------------------------------------------------------------ */
 
 static struct status make_target(struct copying *copying) {
     struct buf names = {0};
@@ -106,7 +107,7 @@ static struct status write_list(struct copying *copying) {
     return result < 0 ? cannot(copying, "write", path, result) : STATUS_GOOD;
 }
 
-/* ---- backup --------------------------------------------------------------------------------------------------------------- */
+/* ---- backup ---------------------------------------------------------------------------------------------------- */
 
 struct waiting {
     struct io *io;
@@ -146,10 +147,10 @@ static struct status copy_journal(struct copying *copying, const struct embedded
     size_t count = segments.len / sizeof *at;
     struct status status = STATUS_GOOD;
     for (size_t i = 0; i < count && status_ok(status); i++) {
-        if (at[i].number != journal->active.number && at[i].last_sequence <= store->meta.applied && i + 1 < count) continue;
-        uint64_t len = i + 1 < count ? UINT64_MAX : at[i].offset;
-        status = copy_file(copying, arena_printf(copying->arena, "journal/%016llx.log", (unsigned long long)at[i].number),
-                           len);
+        bool is_active = i + 1 == count;
+        if (!is_active && at[i].last_sequence <= store->meta.applied) continue;
+        const char *name = arena_printf(copying->arena, "journal/%016llx.log", (unsigned long long)at[i].number);
+        status = copy_file(copying, name, is_active ? at[i].offset : UINT64_MAX);
     }
     buf_free(&segments);
     return status;
@@ -174,7 +175,7 @@ struct status store_backup(struct store *base, const char *to, struct store_back
     return status;
 }
 
-/* ---- restore ------------------------------------------------------------------------------------------------------------------ */
+/* ---- restore --------------------------------------------------------------------------------------------------- */
 
 static struct status not_whole(struct copying *copying, const char *what) {
     return status_make(copying->arena, STATUS_DATA_LOSS, "the backup in %s is not whole: %s", copying->from, what);

@@ -1,11 +1,12 @@
 /* tools_journal: dumping and verifying. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/uuid.h"
 #include "store/embedded.h"
 #include "store/journal_scan.h"
 #include "store/tools.h"
 
-/* ---- dump -------------------------------------------------------------------------------------------------------- */
+/* ---- dump ------------------------------------------------------------------------------------------------------ */
 
 struct dumping {
     const struct store_dump *dump;
@@ -64,7 +65,9 @@ struct status store_journal_dump(struct io *io, const char *dir, const struct st
 }
 
 static void print_uuid(struct buf *out, const uint8_t id[NAMESPACE_ID_LEN]) {
-    for (int i = 0; i < NAMESPACE_ID_LEN; i++) buf_printf(out, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", id[i]);
+    char text[UUID_TEXT_SIZE];
+    uuid_text(id, text);
+    buf_append_str(out, text);
 }
 
 void store_dump_line(const struct store_dump_record *from, struct buf *out) {
@@ -87,7 +90,7 @@ void store_dump_line(const struct store_dump_record *from, struct buf *out) {
     buf_printf(out, " payload=%zu\n", record->payload.len);
 }
 
-/* ---- verify ------------------------------------------------------------------------------------------------------- */
+/* ---- verify ---------------------------------------------------------------------------------------------------- */
 
 struct verifying {
     struct io *io;

@@ -1,6 +1,6 @@
 /* writer: transactions on the helper that writes SQLite, strictly one after another, for a deletion may follow a row
- * that it removes. Without room they wait (while the store closes, not for long: the job ends with DATABASE_FULL); any other
- * failure stops the process. */
+ * that it removes. Without room they wait; while the store closes, not for long: the job ends with DATABASE_FULL. Any
+ * other failure stops the process. */
 #include "base/check.h"
 #include "store/embedded.h"
 
@@ -33,12 +33,14 @@ static void on_done(struct io *io, struct io_op *op) {
     bool full = job->result == DATABASE_FULL;
     if (full && !(store->leaving && ++job->tries > LEAVING_TRIES)) {
         journal_want_reserve(&store->journal);
+        if (++store->writer_refused > 1) round_refuse(store);       /* once the reserve was of no help */
         arena_free(&job->arena);
         io_timer(io, &job->retry, io_now(io) + RETRY_NS);
         return;
     }
     CHECKF(job->result == DATABASE_OK || full, "writing %s failed: %s; stopping. Nothing acknowledged is lost: it is in the"
            " journal", store->database_path, job->error);
+    store->writer_refused = 0;
     arena_free(&job->arena);
     store->writer_jobs = job->next;
     if (!store->writer_jobs) store->writer_jobs_last = &store->writer_jobs;

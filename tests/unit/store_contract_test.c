@@ -75,7 +75,7 @@ static void on_both(uint64_t seed, void (*scenario)(struct toy *toy)) {
     run(seed, &memory, scenario);
 }
 
-/* ---- scenarios -------------------------------------------------------------------------------------------------------- */
+/* ---- scenarios ------------------------------------------------------------------------------------------------- */
 
 static void live(struct toy *toy) {
     for (int i = 0; i < 1500; i++) toy_step(toy);
@@ -137,7 +137,7 @@ static void images_are_loaded_with_their_history(void **state) {
     on_both(2, append_image_load);
 }
 
-/* ---- lists ------------------------------------------------------------------------------------------------------------------ */
+/* ---- lists ----------------------------------------------------------------------------------------------------- */
 
 struct seen {
     struct toy *toy;

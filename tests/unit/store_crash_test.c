@@ -119,7 +119,9 @@ static void run_to_end(struct world *world, unsigned node) {
 struct plan {
     unsigned loops, rounds, steps;
     bool full_disk;
-    int64_t payload_max;
+    uint64_t segment_bytes, checkpoint_bytes;     /* 0: 128 and 192 KiB */
+    int64_t boundary_max;                         /* 0: 6000 */
+    bool kill_then_power;                         /* each second crash loses what the one before it left unsynced */
 };
 
 static void squeeze(struct world *world, void *arg) {
@@ -139,8 +141,9 @@ static void one_seed(uint64_t seed, const struct plan *plan) {
     life->prng = prng_fork(seed, "life", 0);
     for (unsigned i = 0; i < plan->loops; i++) toy_model_init(&life->models[i], seed, i);
     life->options = (struct store_options){
-        .dir = "/data", .loops = plan->loops, .segment_bytes = 128 << 10, .reserve_bytes = 256 << 10, .checkpoint_bytes = 192 << 10,
-        .checkpoint_ns = SIM_SECOND};
+        .dir = "/data", .loops = plan->loops, .reserve_bytes = 256 << 10,
+        .segment_bytes = plan->segment_bytes ? plan->segment_bytes : 128 << 10,
+        .checkpoint_bytes = plan->checkpoint_bytes ? plan->checkpoint_bytes : 192 << 10, .checkpoint_ns = SIM_SECOND};
     unsigned node = world_add_node(world, &(struct world_node){.name = "store", .start = start, .arg = life});
     world_check_leaks(world, true);
     world_fault_set(world, FAULT_SLOW_DISK, seed % 2);
@@ -148,9 +151,9 @@ static void one_seed(uint64_t seed, const struct plan *plan) {
     if (plan->full_disk) world_call_at(world, 10 * SIM_MS, squeeze, life);
     for (unsigned i = 0; i < plan->rounds; i++) {
         run(world, node);
-        uint64_t boundary = (uint64_t)prng_skewed(&life->prng, 1, 6000);
-        world_crash_at_boundary(world, node, world_boundary(world, node) + boundary,
-                                prng_chance(&life->prng, 700000) ? CRASH_POWER : CRASH_KILL);
+        uint64_t boundary = (uint64_t)prng_skewed(&life->prng, 1, plan->boundary_max ? plan->boundary_max : 6000);
+        bool power = plan->kill_then_power ? i % 2 : prng_chance(&life->prng, 700000);
+        world_crash_at_boundary(world, node, world_boundary(world, node) + boundary, power ? CRASH_POWER : CRASH_KILL);
         run_to_end(world, node);
     }
     run(world, node);
@@ -186,6 +189,17 @@ static void crashes_lose_nothing_acknowledged(void **state) {
     seeds(40, &(struct plan){.loops = 1, .rounds = 12, .steps = 1000});
 }
 
+static void crashes_while_recovering(void **state) {
+    (void)state;
+    seeds(30, &(struct plan){.loops = 1, .rounds = 40, .steps = 300, .boundary_max = 1500, .kill_then_power = true});
+}
+
+static void small_segments_come_and_go(void **state) {
+    (void)state;
+    seeds(30, &(struct plan){.loops = 1, .rounds = 30, .steps = 600, .segment_bytes = 16 << 10,
+                             .checkpoint_bytes = 32 << 10});
+}
+
 static void several_loops_share_a_journal(void **state) {
     (void)state;
     seeds(20, &(struct plan){.loops = 3, .rounds = 8, .steps = 500});
@@ -200,6 +214,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_life_without_crashes),
         cmocka_unit_test(crashes_lose_nothing_acknowledged),
+        cmocka_unit_test(crashes_while_recovering),
+        cmocka_unit_test(small_segments_come_and_go),
         cmocka_unit_test(several_loops_share_a_journal),
         cmocka_unit_test(a_full_disk_refuses_and_resumes),
     };

@@ -72,7 +72,7 @@ static void in_process(struct bench *bench, void (*fn)(struct bench *bench)) {
     assert_int_equal(world_exit_code(bench->world, 0), 0);
 }
 
-/* ---- what the processes do --------------------------------------------------------------------------------------------- */
+/* ---- what the processes do ------------------------------------------------------------------------------------- */
 
 static void live(struct bench *bench) {
     struct toy toy;
@@ -179,7 +179,7 @@ static void open_twice(struct bench *bench) {
     arena_free(&arena);
 }
 
-/* ---- scenarios ------------------------------------------------------------------------------------------------------------- */
+/* ---- scenarios ------------------------------------------------------------------------------------------------- */
 
 static struct bench *make(uint64_t seed, void (*first)(struct bench *bench)) {
     struct bench *bench = world_alloc(sizeof *bench);

@@ -101,7 +101,7 @@ static void finish(struct bench *bench) {
         if (!world_step(bench->world)) world_fail(bench->world, WORLD_STUCK, "nothing is left to do");
 }
 
-/* ---- reading a fixture ------------------------------------------------------------------------------------------------- */
+/* ---- reading a fixture ----------------------------------------------------------------------------------------- */
 
 static bool host_read(const char *dir, const char *name, struct host_file *out) {
     char path[256];
@@ -231,7 +231,7 @@ static void format_1_crashed(void **state) {
     check_folder("tests/fixtures/format-1/crashed");
 }
 
-/* ---- making fixtures ----------------------------------------------------------------------------------------------------- */
+/* ---- making fixtures ------------------------------------------------------------------------------------------- */
 
 static void append_node_value(struct toy *toy) {
     uint8_t value[8];

@@ -71,7 +71,7 @@ static void run(uint64_t seed, void (*fn)(struct bench *bench)) {
     world_free(bench);
 }
 
-/* ---- backup and restore ------------------------------------------------------------------------------------------------ */
+/* ---- backup and restore ---------------------------------------------------------------------------------------- */
 
 static void copy(void *arg) {
     struct bench *bench = arg;
@@ -148,7 +148,7 @@ static void a_spoiled_backup_is_refused(void **state) {
     run(20, restore_a_spoiled_one);
 }
 
-/* ---- verify and dump ------------------------------------------------------------------------------------------------------ */
+/* ---- verify and dump ------------------------------------------------------------------------------------------- */
 
 static void on_record(void *ctx, const struct store_dump_record *record) {
     struct bench *bench = ctx;
