@@ -4,7 +4,10 @@
  * X(name, text, group). Groups:
  *   CONTRACT  allowed by io.h at any time (order, splits, delays): always legal, on by default;
  *   CRASH     what a crash may do to unsynced data and to connections;
- *   NETWORK, DISK, CLOCK, PROCESS  faults of the outside, on when the swarm says so. */
+ *   NETWORK, DISK, CLOCK, PROCESS  faults of the outside, on when the swarm says so.
+ *
+ * Never on unless asked for: LYING_SYNC, which no server survives; with it on, a run must fail, which proves that the
+ * checkers see lost data. */
 #ifndef NORN_SIM_FAULTS_H
 #define NORN_SIM_FAULTS_H
 
@@ -44,6 +47,7 @@
     X(FAULT_READ_ERROR, "read failed", DISK)                                                                   \
     X(FAULT_WRITE_ERROR, "write failed", DISK)                                                                 \
     X(FAULT_SYNC_ERROR, "sync failed", DISK)                                                                   \
+    X(FAULT_LYING_SYNC, "sync told success and did nothing", DISK)                                             \
     X(FAULT_DISK_FULL, "disk full", DISK)                                                                      \
     X(FAULT_SKEW, "wall clock wrong from the start", CLOCK)                                                    \
     X(FAULT_DRIFT, "monotonic clock fast or slow", CLOCK)                                                      \

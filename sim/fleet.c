@@ -172,9 +172,13 @@ static void fail(struct fleet *fleet, uint64_t seed, int code) {
     fleet->failed++;
     if (!fleet->code) fleet->code = code;
     remember(fleet, seed);
-    fprintf(stderr, "seed %llu failed with code %d; again: %s --workload %s --seed %llu%s\n", (unsigned long long)seed,
-            code, fleet->options->program, fleet->options->run.workload->name, (unsigned long long)seed,
-            fleet->options->run.calm ? " --calm" : "");
+    const struct run_options *run = &fleet->options->run;
+    fprintf(stderr, "seed %llu failed with code %d; again: %s --workload %s --seed %llu%s", (unsigned long long)seed, code,
+            fleet->options->program, run->workload->name, (unsigned long long)seed, run->calm ? " --calm" : "");
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        if (run->off[fault])
+            fprintf(stderr, " --%s %s", run->off[fault] < 0 ? "on" : "off", world_fault_name((enum fault)fault));
+    fputc('\n', stderr);
 }
 
 static void run_recorded(struct fleet *fleet, uint64_t seed, bool second, const char *record) {
@@ -266,9 +270,8 @@ static void tell(struct fleet *fleet) {
             (double)(now - fleet->began) / 1e9);
 }
 
-static void summarize(struct fleet *fleet) {
-    double seconds = (double)(world_host_ns() - fleet->began) / 1e9;
-    printf("\ninjected   kind               what\n");
+static void print_table(const struct fleet *fleet) {
+    printf("\n  injected kind               what\n");
     unsigned missing = 0;
     for (int fault = 0; fault < FAULT_COUNT; fault++) {
         missing += !fleet->hits[fault];
@@ -279,6 +282,11 @@ static void summarize(struct fleet *fleet) {
     for (unsigned i = 0; i < SLOWEST && fleet->slow[i].ns; i++)
         printf(" %llu (%.2f s)", (unsigned long long)fleet->slow[i].seed, (double)fleet->slow[i].ns / 1e9);
     printf("\n%u kinds were never injected\n", missing);
+}
+
+static void summarize(struct fleet *fleet) {
+    double seconds = (double)(world_host_ns() - fleet->began) / 1e9;
+    if (fleet->options->count > 1) print_table(fleet);
     printf("%s seeds=%llu failed=%llu runs=%s events=%llu vtime=%.0f wall=%.1f seeds_per_hour=%.0f\n",
            fleet->failed ? "FAIL" : "PASS", (unsigned long long)(fleet->passed + fleet->failed),
            (unsigned long long)fleet->failed, fleet->options->once ? "once" : "twice",

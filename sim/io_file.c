@@ -197,19 +197,19 @@ void io_close(struct io *io, struct io_op *op, struct io_file file) {
 /* ---- effect ---- */
 
 static int64_t write_now(struct io *io, struct io_op *op, struct inode *inode) {
-    struct world *world = io->node->world;
     size_t len = op->args[2];
     CHECKF((sim_hash(OP_PTR(op, 1), len) ^ (uint32_t)op->args[0]) == OP_HASH(op),
            "the bytes of a write were changed while io owned them");
-    if (fault_strikes(world, FAULT_WRITE_ERROR, PRNG_DISK, 2000)) return -IO_EIO;
-    if (len && fault_strikes(world, FAULT_DISK_FULL, PRNG_DISK, 2000)) return -IO_ENOSPC;
+    if (disk_error_strikes(io->node, FAULT_WRITE_ERROR)) return -IO_EIO;
+    if (len && disk_error_strikes(io->node, FAULT_DISK_FULL)) return -IO_ENOSPC;
     int64_t result = disk_write(io->node->disk, inode, OP_PTR(op, 1), len, op->args[3], &op->args[4]);
     if (result > 0) io->stats.bytes_written += (uint64_t)result;
     return result;
 }
 
 static int64_t sync_now(struct io *io, struct io_op *op, struct inode *inode) {
-    if (fault_strikes(io->node->world, FAULT_SYNC_ERROR, PRNG_DISK, 2000)) return -IO_EIO;
+    if (disk_error_strikes(io->node, FAULT_SYNC_ERROR)) return -IO_EIO;
+    if (fault_strikes(io->node->world, FAULT_LYING_SYNC, PRNG_DISK, 1000000)) return 0;
     disk_sync(io->node->disk, inode, op->args[4]);
     return 0;
 }
@@ -228,7 +228,7 @@ static int64_t on_file(struct io *io, struct io_op *op) {
     if (!file_allows(slot, op->kind)) return -IO_EINVAL;
     switch (op->kind) {
     case SIM_read: {
-        if (fault_strikes(node->world, FAULT_READ_ERROR, PRNG_DISK, 2000)) return -IO_EIO;
+        if (disk_error_strikes(node, FAULT_READ_ERROR)) return -IO_EIO;
         int64_t count = disk_read(inode, OP_PTR(op, 1), op->args[2], op->args[3]);
         trace_event(node, io->index, SIM_read, true, op->sequence, count, sim_hash(OP_PTR(op, 1), (size_t)count));
         return count;

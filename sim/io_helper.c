@@ -111,7 +111,7 @@ void helper_cancel(struct io *io, struct io_op *op) {
 void helper_unwind(struct io_helper *helper) {
     struct io_node *node = helper->node;
     event_cancel(node->world, &helper->event);
-    if (helper->idle || !helper->current) return;       /* not begun, or between two pieces of work */
+    if (helper->idle || helper->died || !helper->current) return;    /* not begun, between two pieces of work, gone */
     if (helper->inflight.data && node->crashed &&
         fault_strikes(node->world, FAULT_INFLIGHT_WRITE, PRNG_CRASH, 500000))
         disk_write(node->disk, helper->inflight.inode, helper->inflight.data, helper->inflight.len,
@@ -176,7 +176,7 @@ int64_t io_help_read(struct io_helper *helper, struct io_file file, void *data, 
     struct file_slot *slot = file_get(helper->node, helper, file);
     direct_check(slot, data, len, offset);
     if (!slot->read) return told(helper, SIM_help_read, -IO_EINVAL, 0);
-    if (fault_strikes(helper->node->world, FAULT_READ_ERROR, PRNG_DISK, 2000))
+    if (disk_error_strikes(helper->node, FAULT_READ_ERROR))
         return told(helper, SIM_help_read, -IO_EIO, 0);
     int64_t count = disk_read(slot->inode, data, len, offset);
     return told(helper, SIM_help_read, count, sim_hash(data, (size_t)count));
@@ -194,9 +194,9 @@ int64_t io_help_write(struct io_helper *helper, struct io_file file, const void 
     bool there = block(helper, SIM_help_write, latency_of(helper, SIM_help_write, len), sim_hash(data, len));
     helper->inflight.data = NULL;
     if (!there) return -IO_ECRASHED;
-    if (fault_strikes(node->world, FAULT_WRITE_ERROR, PRNG_DISK, 2000))
+    if (disk_error_strikes(node, FAULT_WRITE_ERROR))
         return told(helper, SIM_help_write, -IO_EIO, 0);
-    if (len && fault_strikes(node->world, FAULT_DISK_FULL, PRNG_DISK, 2000))
+    if (len && disk_error_strikes(node, FAULT_DISK_FULL))
         return told(helper, SIM_help_write, -IO_ENOSPC, 0);
     slot = file_get(node, helper, file);
     if (!slot->write) return told(helper, SIM_help_write, -IO_EINVAL, 0);
@@ -208,7 +208,8 @@ int64_t io_help_sync(struct io_helper *helper, struct io_file file) {
     if (helper->unwinding || node->crashed) return -IO_ECRASHED;
     uint64_t mark = disk_sync_mark(file_get(node, helper, file)->inode);
     if (!block(helper, SIM_help_sync, latency_of(helper, SIM_help_sync, 0), file.slot)) return -IO_ECRASHED;
-    if (fault_strikes(node->world, FAULT_SYNC_ERROR, PRNG_DISK, 2000)) return told(helper, SIM_help_sync, -IO_EIO, 0);
+    if (disk_error_strikes(node, FAULT_SYNC_ERROR)) return told(helper, SIM_help_sync, -IO_EIO, 0);
+    if (fault_strikes(node->world, FAULT_LYING_SYNC, PRNG_DISK, 1000000)) return told(helper, SIM_help_sync, 0, 0);
     disk_sync(node->disk, file_get(node, helper, file)->inode, mark);
     return told(helper, SIM_help_sync, 0, 0);
 }

@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "io_sim.h"
 
-enum { BATCH_BASE_NS = 2000, CALLBACK_NS = 400, HOOK_ROUNDS_MAX = 1000 };
+enum { BATCH_BASE_NS = 2000, CALLBACK_NS = 400, HOOK_ROUNDS_MAX = 1000, LOOP_STACK = 1 << 20 };
 
 static void loop_step(struct world *world, struct event *event);
 static void timer_due(struct world *world, struct event *event);
@@ -48,6 +48,7 @@ void loop_drop(struct io *io) {
     world_free(io->timers.items);
     world_free(io->deferred.items);
     world_free(io->inboxes);
+    if (io->stack) stack_give(world, io->stack, LOOP_STACK);
     world_free(io);
 }
 
@@ -432,6 +433,14 @@ static void run_batch(struct io *io) {
     io->free_at = world->now + BATCH_BASE_NS + (int64_t)callbacks * CALLBACK_NS;
 }
 
+static void loop_main(void *arg) {
+    struct io *io = arg;
+    for (;;) {
+        run_batch(io);
+        context_switch(&io->context, &io->outside);
+    }
+}
+
 static void loop_step(struct world *world, struct event *event) {
     struct io *io = CONTAINER_OF(event, struct io, step);
     struct io_node *node = io->node;
@@ -440,8 +449,12 @@ static void loop_step(struct world *world, struct event *event) {
         return;
     }
     io->now = node_mono(node);
+    if (!io->stack) {
+        io->stack = stack_take(world, LOOP_STACK);
+        context_make(&io->context, io->stack, LOOP_STACK, loop_main, io);
+    }
     sim_enter(node, io, NULL);
-    run_batch(io);
+    context_switch(&io->outside, &io->context);
     sim_leave();
     if (node->crashed || node->exiting) {
         node_settle(node);

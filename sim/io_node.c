@@ -75,7 +75,7 @@ static void node_begin(struct world *world, struct event *event) {
     CHECK(node->state != NODE_RUNNING);
     node->state = NODE_RUNNING;
     node->incarnation++;
-    node->boundary = 0;
+    node->boundary = node->disk_errors = 0;
     node->exit_code = 0;
     node->exiting = node->crashed = false;
     node->entropy = prng_fork(world->options.seed, "entropy", (uint64_t)node->index << 32 | node->incarnation);
@@ -180,6 +180,27 @@ bool node_boundary(struct io_node *node) {
     node->crashed = true;
     return true;
 }
+
+_Noreturn void node_stop(struct io_node *node, const char *text) {
+    struct io *io = sim_current.io;
+    struct io_helper *helper = sim_current.helper;
+    trace_event(node, io->index, SIM_node_stop, false, node->boundary, 0, sim_hash(text, strlen(text)));
+    io_print(io, IO_STDERR, text, strlen(text));
+    io_print(io, IO_STDERR, "\n", 1);
+    node->crashed = true;
+    node->crash_mode = CRASH_POWER;                     /* what a failed disk keeps of unsynced data nobody knows */
+    if (!helper) context_exit_to(&io->context, &io->outside);
+    helper->died = true;
+    context_exit_to(&helper->context, &helper->outside);
+}
+
+bool disk_error_strikes(struct io_node *node, enum fault fault) {
+    if (!fault_strikes(node->world, fault, PRNG_DISK, 1000)) return false;
+    node->disk_errors++;
+    return true;
+}
+
+uint64_t world_disk_errors(const struct world *world, unsigned node) { return world_node_at(world, node)->disk_errors; }
 
 void world_crash(struct world *world, unsigned index, enum crash_mode mode) {
     CHECK(!sim_current.node);

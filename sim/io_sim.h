@@ -14,7 +14,7 @@
     X(none) X(timer) X(defer) X(accept) X(connect) X(recv) X(send) X(sock_close) X(resolve) X(open) X(close)   \
     X(read) X(write) X(datasync) X(allocate) X(truncate) X(size) X(unlink) X(rename) X(mkdir) X(rmdir)         \
     X(dir_sync) X(dir_list) X(disk_free) X(lock) X(helper_run) X(signals)                                      \
-    X(node_start) X(node_crash) X(node_exit) X(loop_start) X(post) X(cancel) X(listen) X(shutdown) X(random)   \
+    X(node_start) X(node_crash) X(node_exit) X(node_stop) X(loop_start) X(post) X(cancel) X(listen) X(shutdown) X(random)   \
     X(print) X(stack) X(help_open) X(help_close) X(help_read) X(help_write) X(help_sync) X(help_truncate)      \
     X(help_size) X(help_unlink) X(help_exists) X(help_dir_sync) X(help_range_lock) X(help_sleep) X(help_random) \
     X(arrive) X(reset) X(signal) X(pause) X(link) X(wall_jump) X(note)
@@ -208,6 +208,8 @@ struct io {
     unsigned inbox_count;
     uint32_t posts_waiting;
     struct event step, timer_event;
+    struct context context, outside;                   /* its callbacks run on a stack of their own */
+    void *stack;
     uint64_t sequence;
     struct sock_slot *socks;
     uint32_t sock_count, sock_free, socks_open;
@@ -238,7 +240,7 @@ struct io_helper {
     struct io_op **queue;
     uint32_t queue_count, queue_cap;
     struct io_op *current;
-    bool idle, unwinding;
+    bool idle, unwinding, died;
     struct {                                           /* the write that is on its way, for a crash now */
         struct inode *inode;
         const void *data;
@@ -258,6 +260,7 @@ struct io_node {
     enum crash_mode crash_mode;
     unsigned incarnation, crashes;
     uint64_t boundary, crash_at;
+    uint64_t disk_errors;                              /* injected since its start */
     struct memory memory;
     uint64_t left_bytes, left_count;                   /* at the last exit */
     struct io **loops;
@@ -312,6 +315,10 @@ bool fault_strikes(struct world *world, enum fault fault, enum prng_stream strea
 bool node_boundary(struct io_node *node);
 /* Called when the node's code has returned: ends the node if it crashed or asked to exit. */
 void node_settle(struct io_node *node);
+/* The node stops itself here and now, as by abort: its stacks are left and dropped. */
+_Noreturn void node_stop(struct io_node *node, const char *text);
+/* A disk error that was injected; it may stop the node. */
+bool disk_error_strikes(struct io_node *node, enum fault fault);
 int64_t node_mono(const struct io_node *node);
 int64_t node_wall(const struct io_node *node);
 /* The first world time at which node_mono reaches `deadline`. */

@@ -202,8 +202,9 @@ void world_swarm(struct world *world) {
         bool error = fault == FAULT_READ_ERROR || fault == FAULT_WRITE_ERROR || fault == FAULT_SYNC_ERROR ||
                      fault == FAULT_DISK_FULL;
         bool outside = fault_table[fault].group >= FAULT_GROUP_NETWORK;
-        world->fault_on[fault] = !error && prng_chance(&own, outside ? 500000 : 800000);
+        world->fault_on[fault] = prng_chance(&own, error ? 150000 : outside ? 500000 : 800000);
     }
+    world->fault_on[FAULT_LYING_SYNC] = false;
 }
 
 void world_calm(struct world *world) {
@@ -411,11 +412,14 @@ _Noreturn void world_fail(struct world *world, enum world_verdict verdict, const
 }
 
 _Noreturn void io_die(const char *file, int line, const char *format, ...) {
+    char text[1024];
     va_list args;
     va_start(args, format);
-    fprintf(stderr, "%s:%d: ", file, line);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    /* A process may stop itself when its disk fails; it says so. */
+    struct io_node *node = sim_current.node;
+    if (node && node->disk_errors && strstr(text, "stopping")) node_stop(node, text);
+    fprintf(stderr, "%s:%d: %s\n", file, line, text);
     leave(sim_current.world, WORLD_DIED);
 }

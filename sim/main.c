@@ -9,7 +9,7 @@
 #define NORN_COMMIT "v" NORN_VERSION
 #endif
 
-const struct workload *const workloads[] = {&norn_workload, &ledger_workload, NULL};
+const struct workload *const workloads[] = {&norn_workload, &ledger_workload, &canary_workload, NULL};
 
 const struct workload *workload_find(const char *name) {
     for (unsigned i = 0; workloads[i]; i++)
@@ -24,13 +24,13 @@ static const char usage[] =
     "  --workload NAME           what runs in the world\n"
     "  --calm                    without faults of network, disk, clock and process\n"
     "  --off KIND, --on KIND     a kind of fault off or on, whatever the seed says (--faults lists them)\n"
-    "one seed:\n"
+    "for one seed:\n"
     "  --trace [--from NS]       a line for each io event on stderr, from a virtual time on\n"
     "  --print                   what the nodes print, on stdout and stderr\n"
     "  --until NS                stop at a virtual time\n"
     "  --summary                 the faults that were injected\n"
     "  --twice                   the seed twice, in two processes, and compare their traces\n"
-    "many seeds:\n"
+    "for many seeds:\n"
     "  --first N                 the first seed (1)\n"
     "  --jobs J                  at a time (2)\n"
     "  --once                    each once\n"

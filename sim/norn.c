@@ -95,6 +95,7 @@ static void exited(struct world *world, unsigned node, int code, void *arg) {
     const char *text = (const char *)out.data;
     size_t end = out.len && text[out.len - 1] == '\n' ? out.len - 1 : out.len, begin = end;
     while (begin && text[begin - 1] != '\n') begin--;
+    if (world_disk_errors(world, node)) return;
     bool locked = memmem(text + begin, end - begin, "locked", 6) || memmem(text + begin, end - begin, "another process", 15);
     if (locked && world_fault_hits(world, FAULT_GHOST_LOCK)) return;
     world_fail(world, WORLD_INCORRECT, "the server ended with code %d: %.*s", code, (int)(end - begin), text + begin);

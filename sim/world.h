@@ -78,7 +78,7 @@ uint64_t world_fault_hits(const struct world *world, enum fault fault);
 const char *world_fault_name(enum fault fault);
 const char *world_fault_text(enum fault fault);
 enum fault_group world_fault_group(enum fault fault);
-/* Turns each kind of NETWORK, DISK, CLOCK and PROCESS on or off by the seed; disk errors stay off unless asked for. */
+/* Turns each kind of NETWORK, DISK, CLOCK and PROCESS on or off by the seed. */
 void world_swarm(struct world *world);
 /* No faults from here on: links heal, clocks stay. CONTRACT kinds stay on. */
 void world_calm(struct world *world);
@@ -115,6 +115,8 @@ unsigned world_crashes(const struct world *world, unsigned node);
 /* Io boundaries since its last start. */
 uint64_t world_boundary(const struct world *world, unsigned node);
 void world_node_addr(const struct world *world, unsigned node, uint16_t port, struct io_addr *out);
+/* Disk errors that were injected since its last start; with some, it may stop itself. */
+uint64_t world_disk_errors(const struct world *world, unsigned node);
 /* Crashes a running node now (outside of any node's code). */
 void world_crash(struct world *world, unsigned node, enum crash_mode mode);
 /* Crashes it when world_boundary reaches `boundary`; 0 takes that back. Lost when the node ends before. */

@@ -149,7 +149,10 @@ int64_t journal_start(struct journal *journal) {
     if (journal->active.number == 0) {
         journal->active = (struct segment){.number = 1, .size = journal->segment_bytes};
         int64_t result = segment_prepare(journal->io, &journal->folder, 0, &journal->active);
-        if (result < 0) return result;
+        if (result < 0) {
+            journal->active = (struct segment){0};      /* its file is closed again */
+            return result;
+        }
     }
     return keeper_start(journal);
 }

@@ -111,7 +111,7 @@ static void prepare_next(struct journal *journal) {
     if (wanted > next.size) next.size = wanted;
     uint64_t recycled = take_free(journal, next.size);
     int64_t result = segment_prepare(journal->io, &journal->folder, recycled, &next);
-    CHECKF(result >= 0 || result == -IO_ENOSPC, "cannot prepare journal segment %llu: %s",
+    CHECKF(result >= 0 || result == -IO_ENOSPC, "cannot prepare journal segment %llu: %s; stopping",
            (unsigned long long)next.number, io_error_text(result));
     journal->blocked = result < 0;
     if (result >= 0) {

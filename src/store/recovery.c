@@ -334,6 +334,7 @@ static struct status secure(struct recovery *recovery, struct arena *arena) {
     journal->assigned = journal->durable = recovery->scan.end_sequence;
     if (scan_count(&recovery->scan) == 0) return STATUS_GOOD;
     int64_t result = open_active(store, &segments[recovery->scan.last], &journal->active);
+    if (result < 0) journal->active = (struct segment){0};     /* its file is closed again */
     if (result >= 0) return STATUS_GOOD;
     journal->active = (struct segment){0};
     return cannot(store, "open", result, arena);
