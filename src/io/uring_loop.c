@@ -202,14 +202,19 @@ static int enter(struct io *io, bool wait) {
 }
 
 /* Since Linux 6.13 one entry gives about 20 completions and leaves the rest, telling so by a flag: under load they are
- * fetched here, so that all sockets that are ready get their turn in this one. */
+ * fetched here, so that all sockets that are ready get their turn in this one. The kernel sets the flag after it has
+ * queued the work, so it may stay set when that work was taken in between; it is cleared only when there is work again.
+ * An entry that brings nothing therefore ends this, or completions that we hold would wait for ones that never come. */
 static void fetch_completions_left(struct io *io) {
     const unsigned *flags = io->ring.sq.kflags;
-    while ((__atomic_load_n(flags, __ATOMIC_ACQUIRE) & IORING_SQ_TASKRUN) &&
-           io_uring_cq_ready(&io->ring) < URING_COMPLETIONS_MAX) {
+    unsigned had, has = io_uring_cq_ready(&io->ring);
+    do {
+        if (!(__atomic_load_n(flags, __ATOMIC_ACQUIRE) & IORING_SQ_TASKRUN) || has >= URING_COMPLETIONS_MAX) return;
         io->stats.enters++;
         if (io_uring_get_events(&io->ring) < 0) return;
-    }
+        had = has;
+        has = io_uring_cq_ready(&io->ring);
+    } while (has > had);
 }
 
 static bool idle(const struct io *io) {
