@@ -155,7 +155,8 @@ void *io_slot(const struct io *io, enum io_slot slot);
 void io_set_slot(struct io *io, enum io_slot slot, void *value);
 
 /* Runs after each batch of callbacks, before the loop sleeps: the place for work that gathers (flush a connection's
- * frames, submit the journal's batch). `hook` stays registered; `run` is called when io_hook_arm was called since. */
+ * frames, submit the journal's batch). `hook` stays registered; `run` is called when io_hook_arm was called since.
+ * An owner that goes takes it out with list_remove(&hook->link). */
 struct io_hook {
     void (*run)(struct io *io, struct io_hook *hook);
     struct list link;

@@ -177,5 +177,6 @@ void net_server_destroy(struct net_server *server) {
     nghttp2_session_callbacks_del(server->h2_callbacks);
     nghttp2_option_del(server->h2_option);
     h2_memory_destroy(server->h2_memory);
+    list_remove(&server->hook.link);
     mem_free(server);
 }

@@ -70,6 +70,7 @@ void engine_destroy(struct engine *engine) {
     map_free(&engine->ids);
     mem_free(engine->heap);
     heap_free(&engine->waits);
+    list_remove(&engine->hook.link);       /* it may be armed: the last checkpoint let executions go */
     mem_free(engine);
 }
 
