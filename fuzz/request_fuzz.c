@@ -16,9 +16,18 @@ static struct bytes packed(const ProtobufCMessage *message, struct arena *arena)
     return bytes_of(out, size);
 }
 
+static const char *hex(struct bytes bytes, struct arena *arena) {
+    char *out = arena_alloc(arena, 2 * bytes.len + 1);
+    for (size_t i = 0; i < bytes.len; i++) {
+        out[2 * i] = "0123456789abcdef"[bytes.data[i] >> 4];
+        out[2 * i + 1] = "0123456789abcdef"[bytes.data[i] & 15];
+    }
+    return out;
+}
+
 static void check_again(struct bytes bytes, const ProtobufCMessageDescriptor *type, struct arena *arena) {
     ProtobufCMessage *message = protobuf_c_message_unpack(type, arena_pb(arena), bytes.len, bytes.data);
-    CHECKF(message, "%s: what wire_check lets through cannot be unpacked", type->name);
+    CHECKF(message, "%s: what wire_check lets through cannot be unpacked (%s)", type->name, hex(bytes, arena));
     struct bytes first = packed(message, arena);
     const char *problem = wire_check(first, type, arena);
     CHECKF(!problem, "%s: our own encoding: %s", type->name, problem);

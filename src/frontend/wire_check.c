@@ -49,6 +49,13 @@ static bool wire_type_fits(const ProtobufCFieldDescriptor *field, unsigned wire_
     return wire_type == own || (wire_type == WIRE_LEN && field->label == PROTOBUF_C_LABEL_REPEATED && own != WIRE_LEN);
 }
 
+/* A run of values in one field. */
+static bool packed_valid(struct bytes value, unsigned wire_type) {
+    struct reader reader = reader_of(value);
+    while (reader.left.len && !reader.bad) take_value(&reader, wire_type);
+    return !reader.bad;
+}
+
 /* Messages that are still to be walked, innermost last; nesting is bounded, so is this. */
 struct level {
     struct reader reader;
@@ -83,6 +90,8 @@ const char *wire_check(struct bytes message, const ProtobufCMessageDescriptor *t
         if (field->type == PROTOBUF_C_TYPE_STRING && !wire_text_valid(value))
             return arena_printf(arena, "%s.%s: string field contains invalid UTF-8 or a NUL character",
                                 level->type->name, field->name);
+        if (wire_type == WIRE_LEN && wire_type_of(field) != WIRE_LEN && !packed_valid(value, wire_type_of(field)))
+            return arena_printf(arena, "%s.%s is cut short or malformed", level->type->name, field->name);
         if (field->type != PROTOBUF_C_TYPE_MESSAGE) continue;
         if (depth + 1 == WIRE_DEPTH_MAX)
             return arena_printf(arena, "%s is nested deeper than %d messages", type->name, WIRE_DEPTH_MAX);

@@ -112,7 +112,8 @@ struct status start_check(struct engine *engine, struct call *call, StartWorkflo
 struct status start_admit(struct engine *engine, struct call *call) {
     if (directory_full(engine)) {
         return status_exhausted(call->arena, EXHAUSTED_CAUSE(SYSTEM_OVERLOADED), EXHAUSTED_SCOPE(SYSTEM),
-                                "the server's memory is full: it takes no new workflows until others have closed");
+                                "the server's memory is full: it takes no new workflows until others have closed, or with a higher "
+                                "limit (setting memory)");
     }
     return store_admit(engine->store, STORE_NORMAL, call->request_bytes.len * 2 + 8192, call->arena);
 }

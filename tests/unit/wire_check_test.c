@@ -26,6 +26,19 @@ static void good_messages_pass(void **state) {
     arena_free(&arena);
 }
 
+/* DescribeTaskQueueRequest.task_queue_types is field 7, a list of enums. */
+static void packed_lists_are_checked(void **state) {
+    static const ProtobufCMessageDescriptor *const type =
+        &temporal__api__workflowservice__v1__describe_task_queue_request__descriptor;
+    struct arena arena = {0};
+    (void)state;
+    assert_null(wire_check(bytes_of("\x3a\x02\x01\x02", 4), type, &arena));
+    assert_null(wire_check(bytes_of("\x3a\x00\x38\x01", 4), type, &arena));
+    assert_non_null(strstr(wire_check(bytes_of("\x3a\x02\x01\x80", 4), type, &arena), "task_queue_types"));
+    assert_non_null(wire_check(bytes_of("\x3a\x0b\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 13), type, &arena));
+    arena_free(&arena);
+}
+
 static void bad_messages_name_what_is_wrong(void **state) {
     static const struct {
         const char *bytes;
@@ -75,6 +88,7 @@ static void nesting_is_bounded(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_messages_pass),
+        cmocka_unit_test(packed_lists_are_checked),
         cmocka_unit_test(bad_messages_name_what_is_wrong),
         cmocka_unit_test(nesting_is_bounded),
     };
