@@ -428,26 +428,27 @@ fn integrationTests(n: *Builder, step: *std.Build.Step, first: []const *std.Buil
     }
 }
 
-/// norn-planted and norn-sim-planted: with planted bugs (NORN_PLANTS), to prove that tests find such bugs.
+/// norn-planted and norn-sim-planted: with planted bugs (base/plant.h), to prove that tests find such bugs.
 /// Only folders that have some are compiled again. Null if there are none.
 fn plantedPrograms(n: *Builder, o: Options, plain: Variant) ?*std.Build.Step {
     const b = n.b;
     const s = n.sources;
+    const word = "#include \"base/plant.h\"";
     const options: Options = .{ .target = o.target, .optimize = o.optimize, .plants = true };
-    const everywhere = mentions(b, glob(b, "src", &.{".h"}), "NORN_PLANTS");
+    const everywhere = mentions(b, glob(b, "src", &.{".h"}), word);
     var any = everywhere;
     var core: std.ArrayList(*std.Build.Step.Compile) = .empty;
     for (s.core, plain.core) |folder, lib| {
-        const again = everywhere or mentions(b, folder.files, "NORN_PLANTS");
+        const again = everywhere or mentions(b, folder.files, word);
         any = any or again;
         core.append(b.allocator, if (again) n.library(folder.name, options, folder.files, false) else lib) catch @panic("OOM");
     }
-    const uring = mentions(b, s.uring, "NORN_PLANTS");
+    const uring = mentions(b, s.uring, word);
     if (!any and !uring) return null;
     const v: Variant = .{
         .core = core.items,
         .uring = if (uring or everywhere) n.library("uring", options, s.uring, false) else plain.uring,
-        .sim = plain.sim,
+        .sim = if (s.sim.len > 0 and (everywhere or mentions(b, s.sim, word))) n.library("sim", options, s.sim, true) else plain.sim,
     };
     const step = b.step("planted", "Install norn-planted and norn-sim-planted, which have bugs that tests must find");
     if (s.has_main) {

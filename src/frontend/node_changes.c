@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/plant.h"
 #include "base/uuid.h"
 
 /* One change: from its append until every loop has it. */
@@ -53,12 +54,15 @@ void node_changes_destroy(struct node_changes *changes) {
 }
 
 static void taken(struct io *io, struct io_msg *msg) {
-    (void)io;
     struct delivery *delivery = CONTAINER_OF(msg, struct delivery, msg);
     struct change *change = delivery->change;
     mem_free(delivery);
-    if (--change->loops_left) return;
-    if (change->call) call_send(change->call);
+    unsigned left = --change->loops_left;
+    if (change->call && (!left || PLANT(io, NAMESPACE_ACKED_EARLY))) {
+        call_send(change->call);
+        change->call = NULL;
+    }
+    if (left) return;
     free_change(change);
 }
 
@@ -73,8 +77,8 @@ static void give(struct node_changes *changes, struct change *change) {
     struct io *io = changes->frontend->io;
     list_remove(&change->link);
     list_push_back(&changes->given, &change->link);
-    change->loops_left = io_loop_count(io);
-    for (unsigned loop = 0; loop < io_loop_count(io); loop++) {
+    change->loops_left = PLANT(io, NAMESPACE_ON_ONE_LOOP) ? 1 : io_loop_count(io);
+    for (unsigned loop = 0; loop < change->loops_left; loop++) {
         struct delivery *delivery = MEM_NEW(struct delivery);
         *delivery = (struct delivery){.msg.receive = take, .change = change, .shared = changes->frontend->shared};
         io_post(io, loop, &delivery->msg);

@@ -150,7 +150,7 @@ void io_exit(struct io *io, int code);
 
 /* One pointer per layer and loop, so that nothing needs a global or a thread-local. */
 enum io_slot { IO_SLOT_FIBERS, IO_SLOT_NET, IO_SLOT_ENGINE, IO_SLOT_QUEUE, IO_SLOT_STORE, IO_SLOT_LOG,
-               IO_SLOT_METRICS, IO_SLOT_APP, IO_SLOT_TEST, IO_SLOT_COUNT };
+               IO_SLOT_METRICS, IO_SLOT_APP, IO_SLOT_TEST, IO_SLOT_PLANT, IO_SLOT_COUNT };
 void *io_slot(const struct io *io, enum io_slot slot);
 void io_set_slot(struct io *io, enum io_slot slot, void *value);
 

@@ -4,8 +4,6 @@
  * registered files, which spares each read and write the counting of references. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -149,13 +147,6 @@ void io_write(struct io *io, struct io_op *op, struct io_file file, const void *
 
 void io_datasync(struct io *io, struct io_op *op, struct io_file file) {
     io->stats.datasyncs++;
-#ifdef NORN_PLANTS
-    const char *plant = getenv("NORN_PLANT");
-    if (plant && strcmp(plant, "no-datasync") == 0) {
-        io_defer(io, op);       /* a planted bug: success, and nothing was asked of the kernel */
-        return;
-    }
-#endif
     start(io, op, KIND_DATASYNC, file);
     op_submit(io, op);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/plant.h"
 #include "net/gzip.h"
 #include "net/tls_session.h"
 
@@ -169,6 +170,7 @@ static bool take_back(struct io *io, struct net_call *call) {
     CHECK(call->with_service);
     CHECK(io_loop_index(io) == call->rpc.loop);
     call->with_service = false;
+    if (PLANT(io, REPLY_LOST_WHEN_BUSY) && call->connection && call->connection->wire.send.busy) return false;
     if (call->connection && !call->replied && !call->rpc.cancelled) return true;
     release(call);
     return false;

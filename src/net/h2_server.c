@@ -1,5 +1,6 @@
 /* h2_server: frames of an accepted HTTP/2 connection, and its defence against peers that ask for work and bring
  * none. */
+#include "base/plant.h"
 #include "net/call.h"
 #include "net/h2.h"
 
@@ -110,6 +111,7 @@ void h2_server_init(struct net_server *server) {
     nghttp2_session_callbacks_set_send_data_callback(callbacks, reply_send);
     server->h2_callbacks = callbacks;
     server->h2_option = h2_options();
+    if (PLANT(server->io, WINDOW_NOT_GIVEN_BACK)) nghttp2_option_set_no_auto_window_update(server->h2_option, 1);
     server->h2_memory = h2_memory_create();
 }
 
@@ -122,7 +124,7 @@ void h2_server_open(struct connection *c) {
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, server->limits.header_bytes_max},
     };
     CHECK(nghttp2_submit_settings(c->h2, NGHTTP2_FLAG_NONE, settings, ARRAY_LEN(settings)) == 0);
-    h2_widen(c->h2);
+    if (!PLANT(server->io, WINDOW_NOT_GIVEN_BACK)) h2_widen(c->h2);
     c->guard.payload_left = PREFACE_LEN;
     c->budget = BUDGET_START;
     c->budget_at = io_now(server->io);

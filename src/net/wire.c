@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "net/tls_session.h"
 
 /* ---- buffers --------------------------------------------------------------------------------------------------- */
@@ -164,7 +165,7 @@ static void received(struct io *io, struct io_op *op) {
         if (wire->tls) receive_tls(wire, data);
         else wire->events->received(wire, data);
     }
-    io_buf_done(io, lent);
+    if (!wire->is_closing || !PLANT(io, BUFFER_NOT_GIVEN_BACK)) io_buf_done(io, lent);
 }
 
 void wire_open(struct wire *wire, struct io *io, struct io_sock sock, struct tls_session *session,

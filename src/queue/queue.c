@@ -8,6 +8,7 @@
 #include "base/heap.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "cluster/route.h"
 #include "telemetry/workload.h"
 
@@ -388,7 +389,7 @@ static void wait_in_queue(struct poll *poll) {
     struct queues *queues = poll->queues;
     poll->queue = find_or_make(queues, &poll->options.name);
     list_push_back(&poll->queue->polls, &poll->link);
-    poll->call->on_cancel = poll_cancelled;
+    poll->call->on_cancel = PLANT(queues->io, CANCELLED_POLL_GETS_TASK) ? NULL : poll_cancelled;
     set_timed(queues, &poll->expiry, poll->expires);
     make_ready(poll->queue);
 }

@@ -1,5 +1,6 @@
 #include "shard/activity_end.h"
 
+#include "base/plant.h"
 #include "shard/activity_start.h"
 #include "shard/failure.h"
 #include "shard/retry.h"
@@ -100,6 +101,8 @@ static void next_attempt(struct txn *txn, struct item *item, const Failure *fail
     activity->scheduled_time = txn->now + interval;
     activity->dispatched = false;
     activity->epoch = activity->dispatch = 0;
+    if (PLANT(txn->engine->io, SCHEDULE_TO_CLOSE_RESTARTS)) activity->first_scheduled_time = activity->scheduled_time;
+    if (PLANT(txn->engine->io, HEARTBEAT_LOST_BY_RETRY)) STATE_SET_MESSAGE(&activity->heartbeat_details, NULL);
     exec_touch_item(txn->exec, item);
     if (interval == 0) activity_dispatch(txn, item);
 }
@@ -112,6 +115,9 @@ RetryState activity_retry(struct txn *txn, struct item *item, const Failure *fai
     int64_t interval;
     RetryState state = retry_next(activity->retry_policy, activity->attempt, txn->now, activity_expires_at(activity),
                                   failure, &interval);
+    if (PLANT(txn->engine->io, BACKOFF_OF_NEXT_ATTEMPT))
+        interval = retry_backoff(duration_ns(activity->retry_policy->initial_interval),
+                                 activity->retry_policy->backoff_coefficient, activity->attempt + 1);
     if (state == RETRY_STATE(IN_PROGRESS)) next_attempt(txn, item, failure, interval);
     return state;
 }

@@ -1,6 +1,7 @@
 /* activity_start: queues, polls, eager starts. */
 #include "shard/activity_start.h"
 
+#include "base/plant.h"
 #include "shard/core.h"
 #include "shard/pb.h"
 #include "shard/token.h"
@@ -127,7 +128,7 @@ void activity_start(struct engine *engine, struct exec *exec, const struct queue
     activity_begin(&txn, item, request->identity);
     call_set_reply(poll, &activity_poll_response(engine, exec, item, poll->arena)->base);
     uint64_t own = txn_commit(&txn);
-    engine_send_gated(engine, poll, once ? own : seen);
+    engine_send_gated(engine, poll, once && !PLANT(engine->io, ONCE_STARTED_TWICE) ? own : seen);
 }
 
 void activity_start_eager(struct completion *completion) {

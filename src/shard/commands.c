@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/plant.h"
 #include "shard/activity_start.h"
 #include "shard/close.h"
 #include "shard/command.h"
@@ -210,7 +211,9 @@ static bool check_one(struct command_check *check, const Command *command) {
     if ((int)command->attributes_case != kind->attributes_case)
         return command_fail(check, kind->bad_attributes, "%sCommandAttributes is not set on %sCommand.", kind->name,
                             kind->name);
-    if (kind->closes && check->buffered > 0) return command_fail(check, WFT_CAUSE(UNHANDLED_COMMAND), "%s", "");
+    bool closes = kind->closes && !(kind->type == COMMAND(CONTINUE_AS_NEW_WORKFLOW_EXECUTION) &&
+                                    PLANT(check->completion->engine->io, CONTINUE_LOSES_SIGNAL));
+    if (closes && check->buffered > 0) return command_fail(check, WFT_CAUSE(UNHANDLED_COMMAND), "%s", "");
     return kind->check(check, command);
 }
 

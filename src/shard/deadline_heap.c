@@ -2,6 +2,7 @@
 #include "shard/deadline_heap.h"
 
 #include "base/mem.h"
+#include "base/plant.h"
 #include "shard/directory.h"
 #include "shard/deadline.h"
 
@@ -53,11 +54,12 @@ static struct heap_entry pop(struct engine *engine) {
 
 /* Drops entries that are out of date, when there are many. */
 static void compact(struct engine *engine) {
-    if (engine->heap_stale < 1024 || engine->heap_stale < engine->heap_count / 2) return;
+    size_t few = PLANT(engine->io, HEAP_LOSES_EVICTED) ? 4 : 1024;
+    if (engine->heap_stale < few || engine->heap_stale < engine->heap_count / 2) return;
     size_t kept = 0;
     for (size_t i = 0; i < engine->heap_count; i++) {
         struct exec *exec = engine_resident(engine, engine->heap[i].number);
-        if (exec && exec->queued_at != engine->heap[i].at) continue;
+        if (exec ? exec->queued_at != engine->heap[i].at : PLANT(engine->io, HEAP_LOSES_EVICTED)) continue;
         engine->heap[kept++] = engine->heap[i];
     }
     engine->heap_count = kept;
@@ -73,13 +75,13 @@ void deadline_arm(struct engine *engine) {
     if (!engine->started || engine->stopped || !engine->heap_count) return;
     int64_t at = engine->heap[0].at;
     if (engine->timer.busy) {
-        if (engine->timer_at <= at) return;
+        if (engine->timer_at <= at || PLANT(engine->io, TIMER_SET_LATE)) return;
         io_cancel(engine->io, &engine->timer);      /* it is set again when it has ended */
         return;
     }
     int64_t wait = at - engine_wall(engine);
     if (wait < 0) wait = 0;
-    if (wait > WAKE_MAX) wait = WAKE_MAX;
+    if (wait > WAKE_MAX && !PLANT(engine->io, CLOCK_JUMP_MISSED)) wait = WAKE_MAX;
     engine->timer_at = at;
     engine->timer.done = timer_done;
     engine->timer.ctx = engine;

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "shard/deadline_heap.h"
 #include "shard/exec_codec.h"
 
@@ -217,18 +218,19 @@ static void loaded(void *ctx, const struct store_image *image) {
     struct load *load = ctx;
     struct engine *engine = load->engine;
     list_remove(&load->link);
-    struct exec *exec = image ? resident(engine, image->execution) : NULL;
+    struct exec *exec = image && !PLANT(engine->io, LOADED_TWICE) ? resident(engine, image->execution) : NULL;
     if (image && !exec) {
         engine->stats.loads++;
         exec = directory_from_image(engine, image);
         CHECKF(exec, "the state of execution %llu in the store is malformed", (unsigned long long)image->execution);
         directory_changed(engine, exec);
-        deadline_changed(engine, exec);
+        if (!PLANT(engine->io, TIMERS_LOST_BY_LOAD)) deadline_changed(engine, exec);
     }
-    bool newest = !load->key.execution && is_zero(load->key.run_id);
+    bool newest = (!load->key.execution && is_zero(load->key.run_id)) || PLANT(engine->io, WRONG_RUN_AFTER_LOAD);
     if (exec && newest) {              /* what the tables lack is resident: the newest is the newest of both */
         uint64_t top = LIST_ENTRY(exec->id->runs.next, struct exec, id_link)->number;
-        if (!exec->id->newest) exec->id->newest = top > exec->number ? top : exec->number;
+        bool younger = top > exec->number && !PLANT(engine->io, WRONG_RUN_AFTER_START);
+        if (!exec->id->newest) exec->id->newest = younger ? top : exec->number;
     }
     if (!engine->stopped) {
         if (!exec) engine->absent = load;
@@ -265,7 +267,8 @@ static void parked_cancelled(struct call *call) {
     struct parked *parked = call->waiter;
     const struct engine_host *host = &parked->engine->host;
     list_remove(&parked->link);
-    if (!parked->again) host->add_task(host->ctx, &parked->name, &parked->task);     /* it waits for another poll */
+    bool gives_back = !parked->again && !PLANT(call->io, PARKED_TASK_LOST);
+    if (gives_back) host->add_task(host->ctx, &parked->name, &parked->task);      /* it waits for another poll */
     mem_free(parked);
     call->waiter = NULL;
     call_fail(call, STATUS_CANCELLED, "the client went away");
@@ -330,7 +333,8 @@ void directory_changed(struct engine *engine, struct exec *exec) {
 }
 
 bool directory_evictable(const struct engine *engine, const struct exec *exec) {
-    return exec->imaged == exec->version && exec->commit <= engine->durable && !exec->in_txn && !exec->pins &&
+    bool imaged = (PLANT(engine->io, EVICT_BEFORE_IMAGE) ? exec->image_given : exec->imaged) == exec->version;
+    return imaged && exec->commit <= engine->durable && !exec->in_txn && !exec->pins &&
            !exec->query_count && list_empty(&exec->history_waiters) && !list_linked(&exec->visibility_link);
 }
 

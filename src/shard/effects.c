@@ -2,6 +2,7 @@
 #include "shard/effects.h"
 
 #include "base/mem.h"
+#include "base/plant.h"
 
 struct send *send_create(const struct queue_name *name, const struct queue_task *task, const char *fallback) {
     struct send *send = mem_alloc(sizeof *send + name->name.len + 1);
@@ -45,7 +46,7 @@ void effects_send(struct engine *engine, struct send *send, uint64_t gate) {
 
 void engine_send_gated(struct engine *engine, struct call *call, uint64_t gate) {
     call->on_cancel = NULL;
-    if (gate <= engine->durable) {
+    if (gate <= engine->durable || PLANT(engine->io, REPLY_BEFORE_SYNC)) {
         call_send(call);
         return;
     }
@@ -85,6 +86,7 @@ void effects_drop(struct engine *engine, const char *why) {
 /* ---- reads and refusals ---- */
 
 static uint64_t seen(struct engine *engine, const struct exec *exec) {
+    if (PLANT(engine->io, READ_BEFORE_SYNC)) return engine->durable;
     return exec ? exec->commit : store_appended(engine->store);
 }
 

@@ -3,6 +3,8 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/plant.h"
+#include "shard/core.h"
 
 enum { RECORD_PATCHES = 1, RECORD_BATCHES = 2 };                              /* fields of ExecutionRecord */
 enum { PATCH_KIND = 1, PATCH_KEY = 2, PATCH_VALUE = 3, PATCH_DELETED = 4 };   /* fields of Patch */
@@ -65,7 +67,8 @@ void exec_pack_changes(struct exec *exec, struct buf *out) {
     exec->marked_singles = 0;
     for (struct list *it; (it = list_pop_front(&exec->removed));) {
         struct item *item = LIST_ENTRY(it, struct item, marked_link);
-        put_patch(out, item->kind, item->key, NULL);
+        bool told = item->kind != STATE_TIMER || !PLANT(exec->engine->io, TIMER_FIRES_TWICE);
+        if (told) put_patch(out, item->kind, item->key, NULL);
         protobuf_c_message_free_unpacked(item->value, exec_pb());
         mem_free(item);
     }
@@ -106,6 +109,7 @@ static bool apply_patch(struct exec *exec, const Norn__State__Patch *patch) {
         exec_set_single(exec, kind, value);
         return true;
     }
+    if (kind == STATE_SIGNAL_REQUEST && PLANT(exec->engine->io, SIGNAL_IDS_NOT_LOADED)) return true;
     struct item *item = exec_find(exec, kind, patch->key);
     if (item && value) {
         /* The text never changes, but its memory does: the index is by content. */

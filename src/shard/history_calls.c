@@ -2,6 +2,7 @@
  * whether it waits at the end of what there is. */
 #include "shard/history_calls.h"
 
+#include "base/plant.h"
 #include "shard/task_answer.h"
 #include "shard/token.h"
 #include "shard/workflow_task.h"
@@ -92,6 +93,7 @@ static bool give_range(struct engine *engine, struct reading *reading, struct ca
     bool more = token->next_event_id <= last || (reading->waits && exec_open(exec));
     if (events.len && must_show_as_continued(reading, token->next_event_id)) show_as_continued(exec, call->arena, &events);
     if (!more && has_transient(reading)) workflow_task_transient_events(exec, call->arena, &events);
+    if (more && PLANT(engine->io, HISTORY_PAGE_GAP)) token->next_event_id++;
     answer(engine, reading, call, &events, more);
     return true;
 }

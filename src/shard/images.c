@@ -1,5 +1,6 @@
 /* images: what the store asks of the engine: images of executions that changed, visibility rows. */
 #include "base/mem.h"
+#include "base/plant.h"
 #include "shard/activity.h"
 #include "shard/attributes.h"
 #include "shard/core.h"
@@ -55,7 +56,7 @@ static bool has_tasks(const struct exec *exec) {
     struct queue_name name;
     struct queue_task task;
     ITEMS_EACH(item, exec, STATE_ACTIVITY) {
-        if (activity_task(exec, item, &name, &task)) return true;
+        if (activity_task(exec, item, &name, &task)) return !PLANT(exec->engine->io, IMAGE_FORGETS_TASKS);
     }
     return false;
 }
@@ -64,7 +65,7 @@ static struct store_image image_of(const struct exec *exec, struct row *row) {
     struct store_image image = {
         .execution = exec->number,
         .hash = exec->hash,
-        .version = exec->version,
+        .version = exec->version + PLANT(exec->engine->io, IMAGE_VERSION_AHEAD),
         .kind = ROUTE_WORKFLOW,
         .workflow_id = bytes_str(exec->start->workflow_id),
         .open = exec_open(exec),
@@ -159,6 +160,7 @@ static void visibility(void *ctx, struct store_loop *loop) {
         if (exec->deleted) continue;
         struct row row = {0};
         struct store_image image = image_of(exec, &row);
+        if (PLANT(engine->io, VISIBILITY_OLD_VERSION) && exec->image_given) image.version = exec->image_given;
         store_visibility_put(loop, &image);
         row_free(&row);
     }

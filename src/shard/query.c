@@ -11,6 +11,7 @@
 #include "shard/query.h"
 
 #include "base/mem.h"
+#include "base/plant.h"
 #include "shard/core.h"
 #include "shard/pb.h"
 #include "shard/query_calls.h"
@@ -317,7 +318,7 @@ void query_start(struct engine *engine, struct exec *exec, const struct queue_na
         current = bytes_equal(expected.name, name->name);
     }
     /* Something happened in the run since: the query goes with the workflow task that tells of it. */
-    if (current && exec_open(exec) && exec->task) {
+    if (current && exec_open(exec) && exec->task && !PLANT(engine->io, QUERY_OF_OLD_STATE)) {
         query->state = QUERY_WAITS;
         query->fallback_at = 0;
         current = false;

@@ -2,6 +2,7 @@
  * deadlines. */
 #include "shard/recover.h"
 
+#include "base/plant.h"
 #include "shard/activity.h"
 #include "shard/core.h"
 #include "shard/deadline_heap.h"
@@ -53,7 +54,7 @@ void engine_recover_record(struct engine *engine, const struct store_record *rec
 }
 
 void engine_recover_idle(struct engine *engine, uint64_t execution, uint64_t hash, int64_t next_at) {
-    deadline_add(engine, execution, next_at);
+    if (!PLANT(engine->io, IDLE_TIMERS_LOST)) deadline_add(engine, execution, next_at);
 }
 
 /* The commit of a run and its successor was cut between the two: the successor never was (Start.predecessor). */
@@ -79,7 +80,8 @@ static void derive(struct engine *engine, struct exec *exec) {
             effects_send(engine, send_create(&name, &task, exec->task->sticky ? exec->start->task_queue : NULL), 0);
         }
         ITEMS_EACH(item, exec, STATE_ACTIVITY) {
-            if (activity_task(exec, item, &name, &task)) effects_send(engine, send_create(&name, &task, NULL), 0);
+            if (!activity_task(exec, item, &name, &task) || PLANT(engine->io, TASKS_NOT_SENT_AGAIN)) continue;
+            effects_send(engine, send_create(&name, &task, NULL), 0);
         }
     }
     deadline_changed(engine, exec);

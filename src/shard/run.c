@@ -1,6 +1,7 @@
 /* run: event 1. */
 #include "shard/run.h"
 
+#include "base/plant.h"
 #include "shard/directory.h"
 
 #define TASK_TIMEOUT_DEFAULT SECONDS(10)
@@ -22,7 +23,8 @@ static void note_request(struct exec *exec, const char *id) {
     state_set_text(&request->id, id);
     request->event_type = EVENT(WORKFLOW_EXECUTION_STARTED);
     request->event_id = 1;
-    exec_add(exec, STATE_REQUEST, exec_next_sequence(exec), &request->base);
+    struct item *item = exec_add(exec, STATE_REQUEST, exec_next_sequence(exec), &request->base);
+    if (PLANT(exec->engine->io, REQUEST_ID_NOT_KEPT)) list_remove(&item->marked_link);
 }
 
 struct exec *run_create(struct engine *engine, struct run_spec *spec, struct txn *txn) {

@@ -1,5 +1,6 @@
 /* task_completed: the worker's answers to workflow tasks: RespondWorkflowTaskCompleted (temporal-surface 2.7),
  * RespondWorkflowTaskFailed, ResetStickyTaskQueue. */
+#include "base/plant.h"
 #include "shard/close.h"
 #include "shard/commands.h"
 #include "shard/failure.h"
@@ -37,7 +38,8 @@ static struct exec *find_task(struct engine *engine, struct call *call, engine_c
     const StateWorkflowTask *task = exec->task;
     bool same = task && task->started_event_id && task->scheduled_event_id == token->scheduled_event_id &&
                 task->started_event_id == token->started_event_id && task->attempt == token->attempt &&
-                task->epoch == token->epoch && task->dispatch == token->dispatch;
+                ((task->epoch == token->epoch && task->dispatch == token->dispatch) ||
+                 PLANT(engine->io, STALE_TASK_TOKEN));
     if (same) return exec;
     engine_fail(engine, exec, call, status_not_found(call->arena, "Workflow task not found."));
     return NULL;

@@ -1,4 +1,5 @@
 /* task_started: a queue has matched a task with a poll. */
+#include "base/plant.h"
 #include "shard/activity.h"
 #include "shard/directory.h"
 #include "shard/query.h"
@@ -62,8 +63,8 @@ void engine_start_task(struct engine *engine, const struct queue_name *name, con
     case FOUND_LATER: directory_park_task(load, poll, name, task); return;
     case FOUND: break;
     }
-    if (poll->cancelled) {             /* nobody is there any more: the task goes back */
-        engine->host.add_task(engine->host.ctx, name, task);
+    if (poll->cancelled && !PLANT(engine->io, CANCELLED_POLL_GETS_TASK)) {   /* nobody is there: the task goes back */
+        if (!PLANT(engine->io, HANDOFF_LOST)) engine->host.add_task(engine->host.ctx, name, task);
         call_fail(poll, STATUS_CANCELLED, "the client went away");
         return;
     }

@@ -2,6 +2,7 @@
 #include "shard/txn.h"
 
 #include "base/mem.h"
+#include "base/plant.h"
 #include "shard/apply.h"
 #include "shard/close.h"
 #include "shard/deadline_heap.h"
@@ -120,7 +121,10 @@ static HistoryEvent **take_buffered(struct txn *txn, size_t *count) {
     }
     exec_clear(exec, STATE_BUFFERED);
     size_t out = 0;
-    for (size_t i = 0; i < n; i++) if (!event_is_late(all[i]->event_type)) ordered[out++] = all[i];
+    for (size_t i = 0; i < n; i++) {
+        HistoryEvent *event = all[PLANT(txn->engine->io, BUFFERED_REVERSED) ? n - 1 - i : i];
+        if (!event_is_late(event->event_type)) ordered[out++] = event;
+    }
     for (size_t i = 0; i < n; i++) if (event_is_late(all[i]->event_type)) ordered[out++] = all[i];
     return ordered;
 }

@@ -1,6 +1,7 @@
 /* workflow_task: scheduling, starting, completing, failing. */
 #include "shard/workflow_task.h"
 
+#include "base/plant.h"
 #include "shard/apply.h"
 #include "shard/effects.h"
 
@@ -94,7 +95,7 @@ static void make_task(struct txn *txn, int32_t attempt) {
     else set_transient(txn, attempt);
     StateWorkflowTask *task = exec->task;
     task->stamp = exec_next_stamp(exec);
-    if (sticky) task->schedule_to_start = exec->info->sticky_timeout;
+    if (sticky && !PLANT(txn->engine->io, STICKY_NEVER_TIMES_OUT)) task->schedule_to_start = exec->info->sticky_timeout;
     exec->info->first_task_at = 0;
     exec_touch(exec, STATE_INFO);
     exec_touch(exec, STATE_WORKFLOW_TASK);
@@ -242,7 +243,7 @@ static int32_t next_attempt(struct txn *txn, int32_t attempt) {
     info->task_failures++;
     exec_touch(txn->exec, STATE_INFO);
     if (text_empty(info->sticky_queue)) return attempt + 1;
-    state_set_text(&info->sticky_queue, "");
+    if (!PLANT(txn->engine->io, STICKY_NOT_CLEARED)) state_set_text(&info->sticky_queue, "");
     return attempt;
 }
 
@@ -265,6 +266,7 @@ void workflow_task_fail(struct txn *txn, int32_t cause, const Failure *failure, 
     int32_t attempt = exec->task->attempt;
     if (workflow_task_transient(exec->task)) exec_set_single(exec, STATE_WORKFLOW_TASK, NULL);
     else add_failed(txn, cause, failure, identity);
+    if (PLANT(txn->engine->io, BUFFERED_LOST_BY_FAILURE)) exec_clear(exec, STATE_BUFFERED);
     schedule(txn, next_attempt(txn, attempt));
 }
 

@@ -9,6 +9,7 @@
  * A crash anywhere leaves images of some later versions than the applied position tells; recovery goes by versions. */
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "store/embedded.h"
 
 enum {
@@ -154,6 +155,7 @@ static void meta_written(struct embedded *store, struct writer_job *job) {
         return;
     }
     store->meta = checkpoint->meta;
+    if (PLANT(store->io, SEGMENT_FREED_EARLY)) journal_free_up_to(&store->journal, checkpoint->position);
     checkpoint->phase = CHECKPOINT_SYNC;
     checkpoint->sync_tries = 0;
     sync(store);
@@ -172,7 +174,8 @@ static void write_meta(struct embedded *store) {
     CHECK(checkpoint->position >= store->meta.applied);
     checkpoint->writes_meta = true;
     checkpoint->meta = store->meta;
-    checkpoint->meta.applied = checkpoint->position;
+    bool ahead = PLANT(store->io, CHECKPOINT_AHEAD) && store->journal.assigned > checkpoint->position;
+    checkpoint->meta.applied = checkpoint->position + ahead;
     checkpoint->meta.execution_max = store->execution_max;
     checkpoint->meta.epoch = store->epoch;
     struct writer_job *job = &checkpoint->job;

@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/plant.h"
 #include "store/embedded.h"
 #include "store/journal_scan.h"
 
@@ -153,7 +154,7 @@ static void first_pass(void *ctx, const struct store_record *record) {
     }
     case STORE_RECORD_NODE:
         set_value(recovery, record->name, record->payload);
-        keep_for_checkpoint(recovery, record);
+        if (!PLANT(recovery->store->io, RECOVERED_VALUE_LOST)) keep_for_checkpoint(recovery, record);
         return;
     case RECORD_EPOCH:
         if (record->version > store->epoch) store->epoch = record->version;
@@ -167,6 +168,7 @@ static void second_pass(void *ctx, const struct store_record *record) {
     if (record->kind != STORE_RECORD_EXECUTION) return;
     struct touched *touched = find_touched(recovery, record->execution);
     CHECK(touched);
+    if (PLANT(recovery->store->io, RECOVERY_LOSES_LAST) && record->sequence == recovery->scan.end_sequence) return;
     if (!touched->deleted && record->version > touched->version) recovery->out->record(recovery->out->ctx, record);
 }
 
