@@ -6,6 +6,7 @@
 #include "base/plant.h"
 #include "shard/deadline_heap.h"
 #include "shard/exec_codec.h"
+#include "shard/recover.h"
 
 static const uint8_t no_run[RUN_ID_LEN];
 
@@ -123,16 +124,30 @@ void directory_used(struct engine *engine, struct exec *exec) {
 
 static struct load *load_for(struct engine *engine, const struct store_key *key);
 
+/* The newest of the runs in memory; 0: none. One that never was counts for nothing. */
+static uint64_t newest_resident(const struct exec_id *id) {
+    LIST_EACH(it, &id->runs) {
+        const struct exec *exec = LIST_ENTRY(it, struct exec, id_link);
+        if (!exec->never_was) return exec->number;
+    }
+    return 0;
+}
+
+static enum found found(struct engine *engine, struct exec *exec, struct load **load) {
+    directory_used(engine, exec);
+    if (!exec->doubt) return FOUND;
+    *load = exec->doubt;
+    return FOUND_LATER;
+}
+
 enum found directory_find_number(struct engine *engine, uint64_t number, uint64_t hash, struct exec **exec,
                                  struct load **load) {
     *exec = resident(engine, number);
     if (*exec) {
-        if ((*exec)->deleted) return FOUND_NONE;
-        directory_used(engine, *exec);
-        return FOUND;
+        return (*exec)->deleted ? FOUND_NONE : found(engine, *exec, load);
     }
     struct store_key key = {.execution = number, .hash = hash};
-    if (engine->absent && engine->absent->key.execution == number) return FOUND_NONE;
+    if (engine->absent && engine->absent->key.execution == number && engine->absent->key.hash == hash) return FOUND_NONE;
     if (!store_may_have(engine->store, hash)) return FOUND_NONE;
     *load = load_for(engine, &key);
     return FOUND_LATER;
@@ -149,8 +164,9 @@ static enum found find_newest(struct engine *engine, const struct store_key *key
         *load = load_for(engine, key);
         return FOUND_LATER;
     }
-    if (!id) return FOUND_NONE;
-    id->newest = LIST_ENTRY(id->runs.next, struct exec, id_link)->number;
+    uint64_t newest = id ? newest_resident(id) : 0;
+    if (!newest) return FOUND_NONE;
+    id->newest = newest;
     return directory_find_number(engine, id->newest, key->hash, exec, load);
 }
 
@@ -167,8 +183,7 @@ enum found directory_find(struct engine *engine, const uint8_t namespace_id[NAME
     if (node) {
         *exec = CONTAINER_OF(node, struct exec, by_run);
         bool same = !(*exec)->deleted && (*exec)->id == id;
-        if (same) directory_used(engine, *exec);
-        return same ? FOUND : FOUND_NONE;
+        return same ? found(engine, *exec, load) : FOUND_NONE;
     }
     const struct load *absent = engine->absent;
     if (absent && memcmp(absent->key.run_id, run_id, RUN_ID_LEN) == 0) return FOUND_NONE;
@@ -197,7 +212,7 @@ struct exec *directory_from_image(struct engine *engine, const struct store_imag
 }
 
 static bool same_key(const struct store_key *a, const struct store_key *b) {
-    if (a->execution || b->execution) return a->execution == b->execution;
+    if (a->execution || b->execution) return a->execution == b->execution && a->hash == b->hash;
     return a->hash == b->hash && memcmp(a->namespace_id, b->namespace_id, NAMESPACE_ID_LEN) == 0 &&
            memcmp(a->run_id, b->run_id, RUN_ID_LEN) == 0 && strcmp(a->workflow_id, b->workflow_id) == 0;
 }
@@ -218,6 +233,8 @@ static void loaded(void *ctx, const struct store_image *image) {
     struct load *load = ctx;
     struct engine *engine = load->engine;
     list_remove(&load->link);
+    /* Whoever made the token up chose the hash too: with another one the run belongs to another loop, perhaps. */
+    if (image && load->key.hash && image->hash != load->key.hash) image = NULL;
     struct exec *exec = image && !PLANT(engine->io, LOADED_TWICE) ? resident(engine, image->execution) : NULL;
     if (image && !exec) {
         engine->stats.loads++;
@@ -228,11 +245,12 @@ static void loaded(void *ctx, const struct store_image *image) {
     }
     bool newest = (!load->key.execution && is_zero(load->key.run_id)) || PLANT(engine->io, WRONG_RUN_AFTER_LOAD);
     if (exec && newest) {              /* what the tables lack is resident: the newest is the newest of both */
-        uint64_t top = LIST_ENTRY(exec->id->runs.next, struct exec, id_link)->number;
+        uint64_t top = newest_resident(exec->id);
         bool younger = top > exec->number && !PLANT(engine->io, WRONG_RUN_AFTER_START);
         if (!exec->id->newest) exec->id->newest = younger ? top : exec->number;
     }
     if (!engine->stopped) {
+        if (load->successor) recover_settle(engine, load->successor, exec);
         if (!exec) engine->absent = load;
         run_parked(engine, load);
         engine->absent = NULL;
@@ -261,6 +279,13 @@ void directory_load_idle(struct engine *engine, uint64_t number) {
     if (resident(engine, number)) return;
     struct store_key key = {.execution = number};
     load_for(engine, &key);
+}
+
+void directory_doubt(struct engine *engine, struct exec *exec) {
+    struct store_key key = {.execution = exec->start->predecessor, .hash = exec->hash};
+    exec->doubt = load_for(engine, &key);
+    exec->doubt->successor = exec->number;
+    exec->pins++;
 }
 
 static void parked_cancelled(struct call *call) {

@@ -26,6 +26,7 @@ struct load {
     struct engine *engine;
     struct list parked;
     struct store_key key;              /* its workflow_id is `workflow_id` */
+    uint64_t successor;                /* the execution that is in doubt until this has ended; 0: none */
     char workflow_id[];
 };
 
@@ -36,6 +37,8 @@ enum found directory_find_number(struct engine *engine, uint64_t number, uint64_
                                  struct load **load);
 /* The same for an execution that is due but not in memory, whose hash is not known: loads it. */
 void directory_load_idle(struct engine *engine, uint64_t number);
+/* Holds all that asks for `exec` back until its predecessor was read, and then tells recover_settle. */
+void directory_doubt(struct engine *engine, struct exec *exec);
 void directory_park(struct load *load, struct call *call, engine_call_fn *again);
 void directory_park_task(struct load *load, struct call *poll, const struct queue_name *name,
                          const struct queue_task *task);

@@ -87,6 +87,8 @@ struct exec {
     unsigned pins;                     /* held in memory by someone (queries, loading partners) */
     bool in_txn;
     bool deleted;                      /* a tombstone: its delete record was appended */
+    bool never_was;                    /* a tombstone of a successor whose commit was cut (recover.c) */
+    struct load *doubt;                /* whether its commit was cut is not known before this has ended; or NULL */
     bool visibility_due;               /* its row must be given to the store */
 
     struct exec_id *id;

@@ -57,17 +57,22 @@ void engine_recover_idle(struct engine *engine, uint64_t execution, uint64_t has
     if (!PLANT(engine->io, IDLE_TIMERS_LOST)) deadline_add(engine, execution, next_at);
 }
 
-/* The commit of a run and its successor was cut between the two: the successor never was (Start.predecessor). */
-static bool is_cut(struct engine *engine, const struct exec *exec) {
-    if (!exec->start->predecessor || exec->deleted) return false;
-    const struct exec *before = engine_resident(engine, exec->start->predecessor);
-    return before && exec_open(before);
+/* The commit of a run and its successor may have been cut between the two: then the successor never was
+ * (Start.predecessor). */
+static void drop(struct engine *engine, struct exec *successor) {
+    delete_execution(engine, successor);
+    successor->never_was = true;
 }
 
+/* An image holds durable state only, so a run that has one is not in doubt. Where nothing of the predecessor is in the
+ * journal it is not in memory, and must be read: it may be idle and open, or deleted. */
 static void drop_cut(struct engine *engine) {
     LIST_EACH(it, &engine->lru) {
         struct exec *exec = LIST_ENTRY(it, struct exec, lru);
-        if (is_cut(engine, exec)) delete_execution(engine, exec);
+        if (!exec->start->predecessor || exec->deleted || exec->imaged) continue;
+        const struct exec *before = directory_any(engine, exec->start->predecessor);
+        if (!before) directory_doubt(engine, exec);
+        else if (!before->deleted && exec_open(before)) drop(engine, exec);
     }
 }
 
@@ -87,12 +92,21 @@ static void derive(struct engine *engine, struct exec *exec) {
     deadline_changed(engine, exec);
 }
 
+void recover_settle(struct engine *engine, uint64_t number, const struct exec *predecessor) {
+    struct exec *successor = engine_resident(engine, number);
+    if (!successor || !successor->doubt) return;
+    successor->doubt = NULL;
+    successor->pins--;
+    if (predecessor && exec_open(predecessor)) drop(engine, successor);
+    else derive(engine, successor);
+}
+
 static void begin(struct engine *engine) {
     engine->started = true;
     drop_cut(engine);
     LIST_EACH(it, &engine->lru) {
         struct exec *exec = LIST_ENTRY(it, struct exec, lru);
-        if (!exec->deleted) derive(engine, exec);
+        if (!exec->deleted && !exec->doubt) derive(engine, exec);
     }
     deadline_arm(engine);
 }
@@ -118,6 +132,7 @@ static void forget(struct engine *engine) {
         struct exec *exec = LIST_ENTRY(it, struct exec, lru);
         history_drop_waiters(engine, exec, status);
         query_drop(engine, exec, status);
+        if (exec->doubt) exec->pins--;
         directory_drop(engine, exec);
     }
     engine->heap_count = engine->heap_stale = 0;

@@ -36,9 +36,13 @@ static void start_task(void *ctx, const struct queue_name *name, const struct qu
 /* ---- recovery ---- */
 
 static void node_value(void *ctx, struct bytes name, struct bytes payload) {}
-static void image(void *ctx, const struct store_image *given) { engine_recover_image(((struct bench *)ctx)->engine, given); }
+static void image(void *ctx, const struct store_image *given) {
+    struct bench *bench = ctx;
+    if (given->execution != bench->lost) engine_recover_image(bench->engine, given);
+}
 static void record(void *ctx, const struct store_record *given) {
-    engine_recover_record(((struct bench *)ctx)->engine, given);
+    struct bench *bench = ctx;
+    if (given->execution != bench->lost) engine_recover_record(bench->engine, given);
 }
 static void idle(void *ctx, uint64_t execution, uint64_t hash, int64_t next_at) {
     engine_recover_idle(((struct bench *)ctx)->engine, execution, hash, next_at);

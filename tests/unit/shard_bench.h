@@ -19,6 +19,7 @@ struct bench {
     bool sticky_dead;                  /* what host.sticky_alive says */
     struct engine_limits limits;
     uint64_t failing_seed;             /* not 0: the store in memory, where commits fail */
+    uint64_t lost;                     /* recovery tells nothing of this execution: it is idle in the store's tables */
 };
 
 /* Runs `test` in a world of its own, with an open bench. */
