@@ -114,6 +114,7 @@ static void complete(struct act *act, const Payloads *result, const ProtobufCMes
         end_attempt_failed(&txn, act, failure_server(&txn.arena, true, "%s", "Complete result exceeds size limit."));
     } else {
         /* By id, an activity can be completed by someone who never got its task. */
+        activity_withdraw(&txn, act->item);
         if (!act->item->activity->started_time) activity_begin(&txn, act->item, act->identity);
         activity_end_completed(&txn, act->item, result, act->identity);
     }

@@ -39,6 +39,7 @@ void activity_end_completed(struct txn *txn, struct item *item, const Payloads *
 
 void activity_end_failed(struct txn *txn, struct item *item, const Failure *failure, RetryState state,
                          const char *identity) {
+    activity_withdraw(txn, item);
     EVENT_NEW(ActivityTaskFailed, activity_task_failed, failed);
     failed.failure = (Failure *)(uintptr_t)failure;
     failed.scheduled_event_id = item->key;
@@ -52,6 +53,7 @@ void activity_end_failed(struct txn *txn, struct item *item, const Failure *fail
 }
 
 void activity_end_timed_out(struct txn *txn, struct item *item, Failure *failure, RetryState state) {
+    activity_withdraw(txn, item);
     /* Applying the event frees the item, so what the event shows of it is copied. */
     failure->timeout_failure_info->last_heartbeat_details = pb_copy(&txn->arena, item->activity->heartbeat_details);
     failure->cause = pb_copy(&txn->arena, item->activity->last_failure);
@@ -67,6 +69,7 @@ void activity_end_timed_out(struct txn *txn, struct item *item, Failure *failure
 }
 
 void activity_end_canceled(struct txn *txn, struct item *item, const Payloads *details, const char *identity) {
+    activity_withdraw(txn, item);
     EVENT_NEW(ActivityTaskCanceled, activity_task_canceled, canceled);
     canceled.details = (Payloads *)(uintptr_t)details;
     canceled.latest_cancel_requested_event_id = item->activity->cancel_requested_event_id;
@@ -90,6 +93,7 @@ static bool is_schedule_timeout(const Failure *failure) {
 
 static void next_attempt(struct txn *txn, struct item *item, const Failure *failure, int64_t interval) {
     StateActivity *activity = item->activity;
+    activity_withdraw(txn, item);
     STATE_SET_MESSAGE(&activity->last_failure, failure_for_retry(&txn->arena, failure));
     if (!text_empty(activity->identity)) state_set_text(&activity->last_identity, activity->identity);
     state_set_text(&activity->identity, "");

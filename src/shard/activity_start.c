@@ -50,6 +50,12 @@ void activity_dispatch(struct txn *txn, struct item *item) {
     txn_send_task(txn, &name, &task);
 }
 
+void activity_withdraw(struct txn *txn, const struct item *item) {
+    struct queue_name name;
+    struct queue_task task;
+    if (activity_task(txn->exec, item, &name, &task)) txn_withdraw_task(txn, &name, &task, NULL);
+}
+
 /* ---- starting ------------------------------------------------------------------------------------------------------ */
 
 void activity_begin(struct txn *txn, struct item *item, const char *identity) {

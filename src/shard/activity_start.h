@@ -8,6 +8,9 @@
 /* Hands the activity to its queue, under a new stamp. */
 void activity_dispatch(struct txn *txn, struct item *activity);
 
+/* Takes it out of its queue, if it waits there: the attempt ends without a worker. */
+void activity_withdraw(struct txn *txn, const struct item *activity);
+
 /* Begins an attempt. */
 void activity_begin(struct txn *txn, struct item *activity, const char *identity);
 

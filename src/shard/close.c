@@ -2,6 +2,7 @@
 #include "shard/close.h"
 
 #include "base/mem.h"
+#include "shard/activity_start.h"
 #include "shard/cron.h"
 #include "shard/failure.h"
 #include "shard/retry.h"
@@ -39,6 +40,8 @@ static void closed(struct txn *txn) {
 }
 
 static void add_closing(struct txn *txn, HistoryEvent *event, const Command *command) {
+    workflow_task_withdraw(txn);
+    ITEMS_EACH(item, txn->exec, STATE_ACTIVITY) activity_withdraw(txn, item);
     if (command) {
         event->user_metadata = command->user_metadata;
         event->event_group_markers = command->event_group_markers;
@@ -184,11 +187,12 @@ void close_by_cancel(struct completion *completion, const Command *command) {
 
 typedef Temporal__Api__Command__V1__ContinueAsNewWorkflowExecutionCommandAttributes ContinueAttributes;
 
-/* Runs of a chain begin at least a second apart. */
+/* Runs of a chain begin at least a second apart; a run begins when its backoff ends. */
 static int64_t continue_backoff(struct txn *txn, const ContinueAttributes *a) {
-    int64_t wait = duration_ns(a->backoff_start_interval), lived = txn->now - txn->exec->start->start_time;
+    const StateStart *start = txn->exec->start;
+    int64_t wait = duration_ns(a->backoff_start_interval), lived = txn->now - start->start_time - start->first_backoff;
     if (a->initiator == INITIATOR(CRON_SCHEDULE) && !text_empty(a->cron_schedule)) {
-        int64_t slot = cron_backoff(a->cron_schedule, txn->exec->start->start_time, txn->now);
+        int64_t slot = cron_backoff(a->cron_schedule, start->start_time, txn->now);
         if (slot >= 0) wait = slot;
     }
     return lived + wait < RUN_INTERVAL_MIN ? RUN_INTERVAL_MIN - lived : wait;

@@ -22,6 +22,13 @@ static void send_free(struct send *send) {
 /* Hands the task to its queue. A sticky queue that nobody polls is passed over (5.2). */
 static void deliver(struct engine *engine, struct send *send) {
     const struct engine_host *host = &engine->host;
+    if (send->withdraw) {
+        host->remove_task(host->ctx, &send->name, &send->task);
+        send->name.name = bytes_str(send->fallback);
+        if (send->fallback) host->remove_task(host->ctx, &send->name, &send->task);
+        send_free(send);
+        return;
+    }
     if (send->fallback && !host->sticky_alive(host->ctx, &send->name)) send->name.name = bytes_str(send->fallback);
     host->add_task(host->ctx, &send->name, &send->task);
     send_free(send);

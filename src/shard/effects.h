@@ -11,6 +11,7 @@ struct send {
     struct queue_task task;
     struct queue_name name;            /* name.name.data is `text` */
     char *fallback;                    /* a sticky queue's normal queue, taken when no worker polls it; or NULL */
+    bool withdraw;                     /* the task is stale: it leaves its queue */
     char text[];
 };
 struct send *send_create(const struct queue_name *name, const struct queue_task *task, const char *fallback);

@@ -37,6 +37,8 @@ struct query {
 static struct query *query_of(struct list *link) { return LIST_ENTRY(link, struct query, link); }
 static const QueryWorkflowRequest *request_of(const struct query *query) { return (const void *)query->call->request; }
 static void set_timer(struct query *query);
+static struct queue_name queue_of(const struct exec *exec, const struct query *query);
+static struct queue_task task_of(struct engine *engine, const struct exec *exec, const struct query *query);
 
 /* ---- ending -------------------------------------------------------------------------------------------------------- */
 
@@ -54,7 +56,16 @@ static struct call *query_end(struct exec *exec, struct query *query) {
     return call;
 }
 
+/* Takes it out of the queue where it waits for a worker, perhaps for ever. */
+static void withdraw(struct engine *engine, const struct exec *exec, const struct query *query) {
+    if (query->state != QUERY_SENT || engine->stopped) return;
+    struct queue_name name = queue_of(exec, query);
+    struct queue_task task = task_of(engine, exec, query);
+    if (name.name.len) engine->host.remove_task(engine->host.ctx, &name, &task);
+}
+
 static void query_fail(struct engine *engine, struct exec *exec, struct query *query, struct status status) {
+    withdraw(engine, exec, query);
     engine_fail(engine, exec, query_end(exec, query), status);
 }
 
@@ -62,12 +73,14 @@ static void client_gone(struct call *call) {
     struct query *query = call->waiter;
     struct exec *exec = engine_resident(query->engine, query->execution);
     CHECK(exec);
+    withdraw(query->engine, exec, query);
     call = query_end(exec, query);
     call_fail(call, STATUS_CANCELLED, "the client went away");
 }
 
 void query_drop(struct engine *engine, struct exec *exec, struct status status) {
     LIST_EACH(link, &exec->queries) {
+        withdraw(engine, exec, query_of(link));
         struct call *call = query_end(exec, query_of(link));
         call_fail(call, status.code, "%s", status.message);
     }

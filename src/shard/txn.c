@@ -173,6 +173,12 @@ void txn_send_task(struct txn *txn, const struct queue_name *name, const struct 
     list_push_back(&txn->sends, &send->link);
 }
 
+void txn_withdraw_task(struct txn *txn, const struct queue_name *name, const struct queue_task *task, const char *fallback) {
+    struct send *send = send_create(name, task, fallback);
+    send->withdraw = true;
+    list_push_back(&txn->sends, &send->link);
+}
+
 /* ---- commit ---- */
 
 static void note_visibility(struct engine *engine, struct exec *exec) {

@@ -38,6 +38,9 @@ void txn_reply_bytes(struct txn *txn, struct call *call, struct bytes response);
 void txn_fail(struct txn *txn, struct call *call, struct status status);
 /* Hands a task to its queue when the record is durable. The name's text is copied. */
 void txn_send_task(struct txn *txn, const struct queue_name *name, const struct queue_task *task);
+/* Takes a task that nobody may start any more out of its queue, or out of `fallback` (NULL: none), where it would stay
+ * for ever if no worker polls there. */
+void txn_withdraw_task(struct txn *txn, const struct queue_name *name, const struct queue_task *task, const char *fallback);
 /* Appends the record (after that of a successor, in one cut), frees what the transaction holds, wakes history long
  * polls, sends queries that no workflow task will take; gives the record's number. */
 uint64_t txn_commit(struct txn *txn);

@@ -7,6 +7,7 @@
 
 enum {
     BUFFERED_EVENTS_MAX = 100,
+    BUFFERED_BYTES_MAX = 2 * 1024 * 1024,
     ATTEMPTS_PLAIN = 3,                    /* later ones get longer and longer timeouts */
     SUGGEST_EVENTS = 4096,
 };
@@ -82,6 +83,15 @@ static void send_to_queue(struct txn *txn) {
     list_push_back(&txn->sends, &send->link);
 }
 
+void workflow_task_withdraw(struct txn *txn) {
+    const StateWorkflowTask *task = txn->exec->task;
+    if (!task || task->started_event_id) return;
+    struct queue_name name;
+    struct queue_task item;
+    workflow_task_item(txn->exec, &name, &item);
+    txn_withdraw_task(txn, &name, &item, task->sticky ? txn->exec->start->task_queue : NULL);
+}
+
 /* The state of the next task, and its event unless it is transient. */
 static void make_task(struct txn *txn, int32_t attempt) {
     struct exec *exec = txn->exec;
@@ -110,7 +120,11 @@ void workflow_task_schedule(struct txn *txn) { schedule(txn, 1); }
 void workflow_task_schedule_inline(struct txn *txn) { make_task(txn, 1); }
 
 static bool too_many_buffered(struct txn *txn) {
-    return exec_set(txn->exec, STATE_BUFFERED)->count >= limit_or(txn->engine->limits.buffered_events_max, BUFFERED_EVENTS_MAX);
+    const struct engine_limits *limits = &txn->engine->limits;
+    if (exec_set(txn->exec, STATE_BUFFERED)->count >= limit_or(limits->buffered_events_max, BUFFERED_EVENTS_MAX)) return true;
+    size_t bytes = 0;
+    ITEMS_EACH(item, txn->exec, STATE_BUFFERED) bytes += item->buffered->event.len;
+    return bytes >= limit_or(limits->buffered_events_bytes_max, BUFFERED_BYTES_MAX);
 }
 
 void workflow_task_wake(struct txn *txn) {
@@ -274,6 +288,7 @@ void workflow_task_time_out(struct txn *txn, int32_t timeout_type) {
     struct exec *exec = txn->exec;
     const StateWorkflowTask *task = exec->task;
     int32_t attempt = task->attempt;
+    workflow_task_withdraw(txn);
     if (workflow_task_transient(task)) {
         exec_set_single(exec, STATE_WORKFLOW_TASK, NULL);
     } else {

@@ -31,6 +31,9 @@ void workflow_task_time_out(struct txn *txn, int32_t timeout_type);
  * A task that is only scheduled goes without an event. */
 void workflow_task_end_by_force(struct txn *txn, int32_t cause, const Failure *failure, const char *identity);
 
+/* Takes a pending task that is not started out of its queue: it will be replaced, or the run closes. */
+void workflow_task_withdraw(struct txn *txn);
+
 /* The queue item of the pending task, which is not started. */
 void workflow_task_item(const struct exec *exec, struct queue_name *name, struct queue_task *item);
 
