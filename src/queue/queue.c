@@ -14,6 +14,9 @@
 
 #define SECOND INT64_C(1000000000)
 
+#define RATE_MAX 1e6                                          /* more is no limit */
+#define REFILL_NS_MAX (3600.0 * (double)SECOND)               /* the next token is looked for this often at least */
+
 enum { POLLER_RECORDS_MAX = 128, PRIORITY_DEFAULT = 3 };
 static const int64_t POLL_NS_MAX = 60 * SECOND;              /* matching.longPollExpirationInterval */
 static const int64_t POLL_MARGIN_NS = SECOND;                /* answered this long before the client's deadline */
@@ -225,7 +228,7 @@ static bool take_token(struct queue *queue) {
     }
     if (queue->rate > 0) {
         double wait = (1 - queue->allowance) / queue->rate * (double)SECOND;
-        set_timed(queue->queues, &queue->refill, now + (int64_t)wait + 1);
+        set_timed(queue->queues, &queue->refill, now + (int64_t)(wait < REFILL_NS_MAX ? wait : REFILL_NS_MAX) + 1);
     }
     return false;
 }
@@ -385,6 +388,9 @@ static void set_rate(struct queue *queue, double rate) {
     queue->rate = rate;
 }
 
+/* Any number can come from a worker. */
+static double sane_rate(double rate) { return rate >= 0 && rate <= RATE_MAX ? rate : -1; }
+
 static void wait_in_queue(struct poll *poll) {
     struct queues *queues = poll->queues;
     poll->queue = find_or_make(queues, &poll->options.name);
@@ -400,13 +406,14 @@ void queues_poll(struct queues *queues, struct call *call, const struct queue_po
     poll->queues = queues;
     poll->call = call;
     poll->options = *options;
+    poll->options.rate_per_second = sane_rate(options->rate_per_second);
     poll->expiry.due = poll_expired;
     poll->expires = call->deadline == INT64_MAX || call->deadline - now > POLL_NS_MAX ? now + POLL_NS_MAX : call->deadline;
     poll->expires -= POLL_MARGIN_NS;
     call->waiter = poll;
     struct queue *queue = find_or_make(queues, &options->name);
-    note_poller(queue, options);
-    set_rate(queue, options->rate_per_second);
+    note_poller(queue, &poll->options);
+    set_rate(queue, poll->options.rate_per_second);
     if (poll->expires <= now) {
         call_reply(call, options->empty_response);
         return;

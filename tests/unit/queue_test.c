@@ -198,6 +198,23 @@ static void in_world(void **state) {
     assert_int_equal(io_main(1, argv, on_start, &run), 0);
 }
 
+static void a_rate_that_is_no_number_is_no_limit(struct world *world) {
+    const double rates[] = {__builtin_nan(""), __builtin_inf(), -3, 1e300};
+    for (unsigned i = 0; i < ARRAY_LEN(rates); i++) {
+        poll(world, "q", QUEUE_ACTIVITY, rates[i], 60 * 1000 * MS);
+        add(world, "q", QUEUE_ACTIVITY, i + 1, 1, 0);
+        fiber_sleep_until(world->io, io_now(world->io) + MS);
+        assert_int_equal(world->match_count, i + 1);
+    }
+    /* One task in longer than time can tell. */
+    poll(world, "q", QUEUE_ACTIVITY, 1e-300, 60 * 1000 * MS);
+    poll(world, "q", QUEUE_ACTIVITY, 1e-300, 60 * 1000 * MS);
+    add(world, "q", QUEUE_ACTIVITY, 11, 1, 0);
+    add(world, "q", QUEUE_ACTIVITY, 12, 1, 0);
+    fiber_sleep_until(world->io, io_now(world->io) + 1000 * MS);
+    assert_int_equal(world->match_count, 5);
+}
+
 #define TEST(function) {#function, in_world, NULL, NULL, (void *)function}
 
 int main(void) {
@@ -208,6 +225,7 @@ int main(void) {
         TEST(a_poll_whose_task_was_stale_waits_on),
         TEST(kinds_of_the_same_name_are_apart_and_tasks_can_go),
         TEST(a_rate_limit_spaces_tasks),
+        TEST(a_rate_that_is_no_number_is_no_limit),
         TEST(a_worker_that_leaves_frees_its_polls),
         TEST(a_queue_tells_of_itself),
     };
