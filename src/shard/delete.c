@@ -29,7 +29,7 @@ uint64_t delete_execution(struct engine *engine, struct exec *exec) {
     exec->commit = store_append(engine->store, &record);
     history_free(&exec->history);
     /* The id's newest run is gone, and with it what an empty run id means, until another run starts. */
-    list_remove(&exec->visibility_link);
+    if (!list_linked(&exec->visibility_link)) list_push_back(&engine->visibility, &exec->visibility_link);
     directory_changed(engine, exec);
     return exec->commit;
 }

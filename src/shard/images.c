@@ -132,8 +132,10 @@ static bool images(void *ctx, struct store_loop *loop, bool first, size_t budget
         if (exec->commit > engine->durable) continue;
         list_remove(&exec->dirty_link);
         exec->image_given = exec->version;
-        if (exec->deleted) store_image_delete(loop, exec->number);
-        else given += put_image(loop, exec);
+        if (exec->deleted) {
+            list_remove(&exec->visibility_link);
+            store_image_delete(loop, exec->number);
+        } else given += put_image(loop, exec);
     }
     return list_empty(&engine->checkpoint);
 }
@@ -157,7 +159,10 @@ static void visibility(void *ctx, struct store_loop *loop) {
         struct exec *exec = LIST_ENTRY(it, struct exec, visibility_link);
         if (exec->commit > engine->durable) continue;
         list_remove(&exec->visibility_link);
-        if (exec->deleted) continue;
+        if (exec->deleted) {           /* its rows go now, so that no list shows it until the next checkpoint */
+            store_image_delete(loop, exec->number);
+            continue;
+        }
         struct row row = {0};
         struct store_image image = image_of(exec, &row);
         if (PLANT(engine->io, VISIBILITY_OLD_VERSION) && exec->image_given) image.version = exec->image_given;
