@@ -140,6 +140,7 @@ static void rpc_cancelled(struct io *io, struct rpc_call *rpc) {
 
 static void run(struct frontend *frontend, struct api_call *call) {
     if (frontend->stopping) call_fail(&call->call, STATUS_UNAVAILABLE, "the server is shutting down");
+    else if (call->call.cancelled) call_fail(&call->call, STATUS_CANCELLED, "the client went away");
     else if (call->method->engine) call->method->engine(frontend->engine, &call->call);
     else call->method->handler(frontend, call);
 }
