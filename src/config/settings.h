@@ -70,6 +70,10 @@ enum { CONFIG_TEXT_MAX = 4096 };
       "Size of one run's history; a run that goes beyond is terminated")                                               \
     X(COUNT, buffered_events_max, "history.maximumBufferedEventsBatch", "100", 1, 100000, NULL, "workflow",            \
       "Events that one run may hold back while a workflow task runs")                                                  \
+    X(BYTES, buffered_events_bytes_max, "history.maximumBufferedEventsSizeInBytes", "2MiB", CONFIG_KIB,                \
+      64 * CONFIG_MIB, NULL, "workflow", "Size of the events that one run may hold back while a workflow task runs")   \
+    X(DURATION, heartbeat_timeout, "history.workflowTaskHeartbeatTimeout", "30m", CONFIG_SECOND, 24 * CONFIG_HOUR,     \
+      NULL, "workflow", "Time for which a worker may heartbeat one workflow task (for local activities)")              \
     X(COUNT, buffered_queries_max, "history.maxBufferedQueryCount", "1", 1, 1000, NULL, "workflow",                    \
       "Queries that one run may have waiting for its next workflow task")                                              \
     X(BYTES, store_segment, "store.segment-size", "64MiB", CONFIG_MIB, 4 * CONFIG_GIB, NULL, "server",                 \

@@ -101,6 +101,11 @@ static Temporal__Api__Taskqueue__V1__TaskQueueStats *shown_stats(const struct qu
 void api_describe_task_queue(struct frontend *frontend, struct api_call *api) {
     struct call *call = &api->call;
     const WS(DescribeTaskQueueRequest) *request = (const void *)call->request;
+    /* Partitions of other servers have such names; ours have one. */
+    if (request->report_stats && strncmp(request->task_queue->name, "/_sys/", 6) == 0) {
+        call_fail(call, STATUS_INVALID_ARGUMENT, "DescribeTaskQueue stats are only supported for the root partition");
+        return;
+    }
     struct queue_info info;
     queues_describe(frontend->queues, &api->queue_name, call->arena, &info);
     WS(DescribeTaskQueueResponse) response = TEMPORAL__API__WORKFLOWSERVICE__V1__DESCRIBE_TASK_QUEUE_RESPONSE__INIT;

@@ -95,6 +95,8 @@ static struct engine_limits engine_limits_of(const struct server *server) {
         .history_count_max = (uint32_t)config->history_count_error,
         .history_size_max = config->history_size_error,
         .buffered_events_max = (uint32_t)config->buffered_events_max,
+        .buffered_events_bytes_max = (uint32_t)config->buffered_events_bytes_max,
+        .heartbeat_timeout_ns = (uint64_t)config->heartbeat_timeout,
         .buffered_queries_max = (uint32_t)config->buffered_queries_max,
     };
 }

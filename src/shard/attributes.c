@@ -17,7 +17,8 @@ static int32_t lookup_custom(void *ctx, const char *name) {
 struct status attributes_check_values(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
                                       const SearchAttributes *attributes, struct arena *arena) {
     struct lookup lookup = {&engine->host, namespace_id};
-    struct search_attribute_types types = {lookup_custom, &lookup};
+    const struct namespace_info *ns = engine->host.namespace_by_id(engine->host.ctx, namespace_id);
+    struct search_attribute_types types = {lookup_custom, &lookup, ns ? ns->name : NULL};
     return search_attributes_check(arena, &types, attributes);
 }
 

@@ -130,6 +130,8 @@ struct exec *engine_find_token(struct engine *engine, struct call *call, engine_
     struct load *load;
     enum found found = directory_find_number(engine, token->execution, token->hash, &exec, &load);
     /* A number names one run for ever, but tokens can be forged. */
-    if (found == FOUND && !text_same(exec_run_id(exec), token->run_id)) found = FOUND_NONE;
+    bool same = found == FOUND && text_same(exec_run_id(exec), token->run_id) && exec->hash == token->hash &&
+                memcmp(exec->start->namespace_id.data, call->ns->id, NAMESPACE_ID_LEN) == 0;
+    if (found == FOUND && !same) found = FOUND_NONE;
     return found_or_park(engine, call, again, found, exec, load, token->workflow_id);
 }

@@ -41,6 +41,8 @@ struct engine_limits {
     uint32_t history_count_max;                  /* 51200: terminated beyond */
     uint64_t history_size_max;                   /* 50 MiB */
     uint32_t buffered_events_max;                /* 100 */
+    uint32_t buffered_events_bytes_max;          /* 2 MiB */
+    uint64_t heartbeat_timeout_ns;               /* 30 minutes, in which a task may be heartbeated on */
     uint32_t buffered_queries_max;               /* 1 */
 };
 

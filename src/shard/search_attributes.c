@@ -105,8 +105,10 @@ static struct status check_one(struct arena *arena, const struct search_attribut
         return status_invalid(arena, "%s attribute can't be set in SearchAttributes",
                            attribute->key);
     enum search_attribute_type type = search_attribute_type_find(types, attribute->key);
-    if (type == SA_UNDEFINED)
-        return status_invalid(arena, "search attribute %s is not defined", attribute->key);
+    if (type == SA_UNDEFINED && types->namespace_name)
+        return status_invalid(arena, "Namespace %s has no mapping defined for search attribute %s", types->namespace_name,
+                              attribute->key);
+    if (type == SA_UNDEFINED) return status_invalid(arena, "search attribute %s is not defined", attribute->key);
     json_t *value;
     enum decoded decoded = decode(attribute->value, type, &value);
     json_decref(value);

@@ -47,6 +47,7 @@ typedef int32_t search_attribute_lookup(void *ctx, const char *name);
 struct search_attribute_types {
     search_attribute_lookup *custom;
     void *ctx;
+    const char *namespace_name;       /* for refusals; NULL: they name none */
 };
 enum search_attribute_type search_attribute_type_find(const struct search_attribute_types *types, const char *name);
 

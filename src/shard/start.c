@@ -5,6 +5,7 @@
 #include "shard/directory.h"
 #include "shard/pb.h"
 #include "shard/run.h"
+#include "shard/search_attributes.h"
 #include "shard/signal.h"
 #include "shard/start_check.h"
 #include "shard/task_answer.h"
@@ -122,7 +123,7 @@ static EVENT_ATTRIBUTES(WorkflowExecutionStarted) *started_event(struct start *s
     started->cron_schedule = request->cron_schedule;
     started->first_workflow_task_backoff = pb_duration(arena, backoff);
     if (!text_empty(request->cron_schedule)) started->initiator = INITIATOR(CRON_SCHEDULE);
-    started->memo = request->memo;
+    started->memo = memo_merge(arena, NULL, request->memo);
     started->search_attributes = start_search_attributes(start->engine, start->call->ns->id, request->search_attributes, arena);
     started->header = request->header;
     started->completion_callbacks = request->completion_callbacks;

@@ -14,7 +14,7 @@ typedef Temporal__Api__Workflowservice__V1__ResetStickyTaskQueueRequest ResetSti
 typedef Temporal__Api__Workflowservice__V1__ResetStickyTaskQueueResponse ResetStickyResponse;
 
 enum { COMPLETED_WORKFLOW_TASK = 1, FAILURE_MAX = 2 * 1024 * 1024 };
-#define HEARTBEAT_MAX SECONDS(30 * 60)
+#define HEARTBEAT_MAX ((uint64_t)SECONDS(30 * 60))
 
 /* ---- the task that a token names ---- */
 
@@ -111,20 +111,12 @@ static void set_sticky(struct exec *exec, const RespondWorkflowTaskCompletedRequ
     exec_touch(exec, STATE_INFO);
 }
 
-/* Whether something is held back that workflow code must see. */
-static bool holds_news(const struct exec *exec) {
-    ITEMS_EACH(item, exec, STATE_BUFFERED) {
-        if (!event_may_be_ignored(item->buffered->event_type)) return true;
-    }
-    return false;
-}
-
 /* The next task, when one is needed; true when it goes to the worker with the answer. */
 static bool next_task(struct completion *completion, int64_t original_scheduled_time) {
     struct txn *txn = completion->txn;
     struct exec *exec = completion->exec;
     const RespondWorkflowTaskCompletedRequest *request = completion->request;
-    bool needed = request->force_create_new_workflow_task || completion->wants_task || holds_news(exec);
+    bool needed = request->force_create_new_workflow_task || completion->wants_task || txn_has_buffered(txn);
     txn_flush(txn);
     if (!needed) return false;
     bool here = request->return_new_workflow_task;
@@ -177,10 +169,14 @@ void engine_respond_workflow_task_completed(struct engine *engine, struct call *
     const RespondWorkflowTaskCompletedRequest *request = (const void *)call->request;
     TaskToken *token = token_of(engine, call, request->task_token);
     if (!token) return;
+    if (request->intermediate_page) {  /* no worker sends one unless DescribeNamespace says that it may */
+        call_fail(call, STATUS_FAILED_PRECONDITION, "Workflow task completion pagination is not enabled.");
+        return;
+    }
     struct exec *exec = find_task(engine, call, engine_respond_workflow_task_completed, token);
     if (!exec || !admit(engine, exec, call)) return;
-    int64_t now = engine_wall(engine);
-    if (is_heartbeat(request) && now - exec->task->original_scheduled_time > HEARTBEAT_MAX) {
+    int64_t now = engine_wall(engine), longest = (int64_t)limit_or(engine->limits.heartbeat_timeout_ns, HEARTBEAT_MAX);
+    if (is_heartbeat(request) && now - exec->task->original_scheduled_time > longest) {
         heartbeat_timed_out(engine, exec, call);
         return;
     }

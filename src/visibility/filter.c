@@ -389,7 +389,7 @@ static bool group_by(struct parser *parser, bool counting, struct filter *out) {
     if (!counting) return fail(parser, "GROUP BY is for counting only");
     if (!lexer_accept(&parser->lexer, "BY")) return fail_here(parser, "BY");
     if (!lexer_is(&parser->lexer, "ExecutionStatus"))
-        return fail(parser, "'GROUP BY' clause is only supported for ExecutionStatus search attribute");
+        return fail(parser, "'GROUP BY' clause is not supported for search attributes other than ExecutionStatus");
     lexer_next(&parser->lexer);
     out->group_by = "status";
     out->group_by_status = true;

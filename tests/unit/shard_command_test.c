@@ -149,7 +149,7 @@ static void attributes_and_memo_are_merged(struct world *world) {
 }
 
 static void an_undefined_attribute_is_refused(struct world *world) {
-    EXPECT_REFUSED(world, "BadSearchAttributes: search attribute Nope is not defined", upsert(world, "Nope", "1"));
+    EXPECT_REFUSED(world, "BadSearchAttributes: Namespace default has no mapping defined for search attribute Nope", upsert(world, "Nope", "1"));
     expect_history(world, "w", "4 WorkflowTaskFailed cause 23\n");
 }
 

@@ -240,12 +240,33 @@ static void a_run_is_explained(struct bench *bench) {
     assert_int_equal(bench_do(bench, engine_explain, &explain.base).code, STATUS_NOT_FOUND);
 }
 
+static void a_memo_field_of_nothing_is_left_out(struct bench *bench) {
+    StartWorkflowExecutionRequest *one = request(bench, "w");
+    Temporal__Api__Common__V1__Payload__MetadataEntry encoding =
+        TEMPORAL__API__COMMON__V1__PAYLOAD__METADATA_ENTRY__INIT, *encodings = &encoding;
+    encoding.key = pb_text("encoding");
+    encoding.value = (ProtobufCBinaryData){strlen("binary/null"), (uint8_t *)(uintptr_t)"binary/null"};
+    Payload payload = TEMPORAL__API__COMMON__V1__PAYLOAD__INIT;
+    payload.n_metadata = 1;
+    payload.metadata = &encodings;
+    Temporal__Api__Common__V1__Memo__FieldsEntry field = TEMPORAL__API__COMMON__V1__MEMO__FIELDS_ENTRY__INIT, *fields = &field;
+    field.key = pb_text("nothing");
+    field.value = &payload;
+    Memo memo = TEMPORAL__API__COMMON__V1__MEMO__INIT;
+    memo.n_fields = 1;
+    memo.fields = &fields;
+    one->memo = &memo;
+    start(bench, one);
+    assert_null(bench_exec(bench, "w")->memo);
+}
+
 static void in_world(void **state) { assert_int_equal(bench_run((void (*)(struct bench *))*state), 0); }
 
 #define TEST(function) {#function, in_world, NULL, NULL, (void *)function}
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        TEST(a_memo_field_of_nothing_is_left_out),
         TEST(an_id_in_use_is_refused),
         TEST(closed_ids_are_used_again_by_policy),
         TEST(bad_requests_are_refused),

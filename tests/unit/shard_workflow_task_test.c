@@ -1,5 +1,6 @@
 /* Histories of workflow tasks are those that SDKs were written against (temporal-surface 14). */
 #include "shard/directory.h"
+#include "shard/token.h"
 #include "unit/shard_bench.h"
 
 #include <setjmp.h>
@@ -192,6 +193,182 @@ static void a_run_continues_as_new(struct bench *bench) {
     assert_string_not_equal(task->workflow_execution->run_id, run_id);
 }
 
+static void runs_of_a_chain_begin_a_second_apart(struct bench *bench) {
+    bench_start(bench, "w");
+    int64_t begun = io_now(bench->io);
+    for (int run = 0; run < 4; run++) {
+        Command *commands[] = {continue_as_new(bench)};
+        ok(bench_complete(bench, bench_poll(bench, "queue"), commands, 1));
+    }
+    bench_poll(bench, "queue");
+    assert_true(io_now(bench->io) - begun > SECONDS(4) - SECONDS(1) / 10);
+}
+
+static struct status signal_with(struct bench *bench, size_t bytes) {
+    Temporal__Api__Workflowservice__V1__SignalWorkflowExecutionRequest request =
+        TEMPORAL__API__WORKFLOWSERVICE__V1__SIGNAL_WORKFLOW_EXECUTION_REQUEST__INIT;
+    WorkflowExecution target = TEMPORAL__API__COMMON__V1__WORKFLOW_EXECUTION__INIT;
+    target.workflow_id = pb_text("w");
+    request.workflow_execution = &target;
+    request.signal_name = pb_text("large");
+    Payload payload = TEMPORAL__API__COMMON__V1__PAYLOAD__INIT, *pointer = &payload;
+    payload.data = (ProtobufCBinaryData){bytes, arena_alloc(&bench->arena, bytes)};
+    Payloads input = TEMPORAL__API__COMMON__V1__PAYLOADS__INIT;
+    input.n_payloads = 1;
+    input.payloads = &pointer;
+    request.input = &input;
+    return bench_do(bench, engine_signal_workflow_execution, &request.base);
+}
+
+static void too_large_held_back_events_end_the_task(struct bench *bench) {
+    bench_start(bench, "w");
+    bench_poll(bench, "queue");
+    ok(signal_with(bench, 1 << 20));
+    assert_string_equal(HISTORY("w"), "STARTED S St");
+    ok(signal_with(bench, 1 << 20));
+    assert_string_equal(HISTORY("w"), "STARTED S St F SIGNALED SIGNALED S");
+}
+
+static RespondWorkflowTaskCompletedRequest heartbeat(const PollWorkflowTaskQueueResponse *task) {
+    RespondWorkflowTaskCompletedRequest request =
+        TEMPORAL__API__WORKFLOWSERVICE__V1__RESPOND_WORKFLOW_TASK_COMPLETED_REQUEST__INIT;
+    request.task_token = task->task_token;
+    request.force_create_new_workflow_task = request.return_new_workflow_task = true;
+    return request;
+}
+
+static void a_heartbeat_ends(struct bench *bench) {
+    bench->engine->limits.heartbeat_timeout_ns = (uint64_t)SECONDS(5);
+    bench_start(bench, "w");
+    const PollWorkflowTaskQueueResponse *task = bench_poll(bench, "queue");
+    for (int i = 0; i < 2; i++) {
+        RespondWorkflowTaskCompletedRequest request = heartbeat(task);
+        RespondWorkflowTaskCompletedResponse *response =
+            bench_ok(bench, engine_respond_workflow_task_completed, &request.base,
+                     &temporal__api__workflowservice__v1__respond_workflow_task_completed_response__descriptor);
+        task = response->workflow_task;
+        bench_wait(bench, SECONDS(3));
+    }
+    RespondWorkflowTaskCompletedRequest request = heartbeat(task);
+    assert_int_equal(bench_do(bench, engine_respond_workflow_task_completed, &request.base).code, STATUS_NOT_FOUND);
+    assert_string_equal(HISTORY("w"), "STARTED S St C S St C S St T S");
+}
+
+static void a_page_of_a_completion_is_refused(struct bench *bench) {
+    bench_start(bench, "w");
+    const PollWorkflowTaskQueueResponse *task = bench_poll(bench, "queue");
+    RespondWorkflowTaskCompletedRequest request =
+        TEMPORAL__API__WORKFLOWSERVICE__V1__RESPOND_WORKFLOW_TASK_COMPLETED_REQUEST__INIT;
+    request.task_token = task->task_token;
+    request.intermediate_page = true;
+    assert_int_equal(bench_do(bench, engine_respond_workflow_task_completed, &request.base).code,
+                     STATUS_FAILED_PRECONDITION);
+    ok(bench_complete(bench, task, NULL, 0));
+}
+
+static void a_held_back_event_that_code_does_not_see_gets_a_task_too(struct bench *bench) {
+    bench_start(bench, "w");
+    PollWorkflowTaskQueueResponse *task = bench_poll(bench, "queue");
+    StartWorkflowExecutionRequest request = TEMPORAL__API__WORKFLOWSERVICE__V1__START_WORKFLOW_EXECUTION_REQUEST__INIT;
+    WorkflowType type = TEMPORAL__API__COMMON__V1__WORKFLOW_TYPE__INIT;
+    TaskQueue queue = TEMPORAL__API__TASKQUEUE__V1__TASK_QUEUE__INIT;
+    Temporal__Api__Workflow__V1__OnConflictOptions options = TEMPORAL__API__WORKFLOW__V1__ON_CONFLICT_OPTIONS__INIT;
+    type.name = pb_text("type");
+    queue.name = pb_text("queue");
+    options.attach_request_id = true;
+    request.workflow_id = pb_text("w");
+    request.workflow_type = &type;
+    request.task_queue = &queue;
+    request.request_id = pb_text("another");
+    request.workflow_id_conflict_policy = CONFLICT_POLICY(USE_EXISTING);
+    request.on_conflict_options = &options;
+    ok(bench_do(bench, engine_start_workflow_execution, &request.base));
+    ok(bench_complete(bench, task, NULL, 0));
+    assert_string_equal(HISTORY("w"), "STARTED S St C OPTIONS_UPDATED S");
+}
+
+/* Whoever makes a token up cannot bring a run into a loop that does not own it, or reach another namespace's. */
+static void a_forged_token_finds_nothing(struct bench *bench) {
+    bench_start(bench, "w");
+    PollWorkflowTaskQueueResponse *task = bench_poll(bench, "queue");
+    ProtobufCBinaryData good = task->task_token;
+    bench_restart(bench, true);
+    for (int forgery = 0; forgery < 2; forgery++) {
+        TaskToken *token = token_decode(&bench->arena, good);
+        if (forgery == 0) token->hash ^= 1;
+        else bench->ns.id[0] ^= 1;
+        task->task_token = token_encode(&bench->arena, token);
+        assert_int_equal(bench_complete(bench, task, NULL, 0).code, STATUS_NOT_FOUND);
+        if (forgery == 0) assert_null(bench_exec(bench, "w"));
+    }
+    bench->ns.id[0] ^= 1;
+    task->task_token = good;
+    ok(bench_complete(bench, task, NULL, 0));
+}
+
+/* A crash between the two records of a commit, where the store's tables have the predecessor, and the journal has
+ * nothing of it. */
+static void a_successor_without_its_predecessors_end_never_was(struct bench *bench) {
+    const char *run_id = bench_start(bench, "w");
+    PollWorkflowTaskQueueResponse *task = bench_poll(bench, "queue");
+    bench_checkpoint(bench);
+    bench->lost = bench_exec(bench, "w")->number;
+    Command *commands[] = {continue_as_new(bench)};
+    ok(bench_complete(bench, task, commands, 1));
+    bench_restart(bench, false);
+    assert_string_equal(HISTORY("w"), "STARTED S St");
+    assert_string_equal(bench_history(bench, "w", run_id), "STARTED S St");
+    bench->lost = 0;
+    ok(bench_complete(bench, task, commands, 1));
+    assert_string_equal(bench_history(bench, "w", run_id), "STARTED S St C CONTINUED_AS_NEW");
+    assert_string_equal(HISTORY("w"), "STARTED");
+}
+
+static void delete_run(struct bench *bench, const char *run_id) {
+    Temporal__Api__Workflowservice__V1__DeleteWorkflowExecutionRequest request =
+        TEMPORAL__API__WORKFLOWSERVICE__V1__DELETE_WORKFLOW_EXECUTION_REQUEST__INIT;
+    WorkflowExecution target = TEMPORAL__API__COMMON__V1__WORKFLOW_EXECUTION__INIT;
+    target.workflow_id = pb_text("w");
+    target.run_id = pb_text(run_id);
+    request.workflow_execution = &target;
+    ok(bench_do(bench, engine_delete_workflow_execution, &request.base));
+}
+
+static void a_successor_of_a_deleted_run_stays(struct bench *bench) {
+    const char *run_id = bench_start(bench, "w");
+    PollWorkflowTaskQueueResponse *task = bench_poll(bench, "queue");
+    bench_checkpoint(bench);
+    Command *commands[] = {continue_as_new(bench)};
+    ok(bench_complete(bench, task, commands, 1));
+    delete_run(bench, run_id);
+    bench_restart(bench, false);
+    bench_poll(bench, "queue");
+    assert_string_equal(HISTORY("w"), "STARTED S St");
+}
+
+static void count_rows(void *ctx, const struct store_rows *rows) {
+    assert_true(status_ok(rows->status));
+    *(int *)ctx = (int)rows->count;
+}
+
+static int listed(struct bench *bench) {
+    struct store_list list = {.where = "", .limit = 10};
+    memcpy(list.namespace_id, bench->ns.id, NAMESPACE_ID_LEN);
+    int count = -1;
+    store_list(bench->loop, &list, count_rows, &count);
+    while (count < 0) bench_wait(bench, 1000000);
+    return count;
+}
+
+static void a_deleted_run_is_listed_no_more(struct bench *bench) {
+    const char *run_id = bench_start(bench, "w");
+    assert_int_equal(listed(bench), 1);
+    delete_run(bench, run_id);
+    assert_int_equal(listed(bench), 0);
+    bench_restart(bench, false);
+    assert_int_equal(listed(bench), 0);
+}
+
 static void a_restart_keeps_everything(struct bench *bench) {
     bench_start(bench, "w");
     Command *commands[] = {start_timer(bench, "t", SECONDS(3))};
@@ -280,6 +457,15 @@ int main(void) {
         TEST(termination_ends_a_started_task),
         TEST(a_timer_fires),
         TEST(a_run_continues_as_new),
+        TEST(runs_of_a_chain_begin_a_second_apart),
+        TEST(too_large_held_back_events_end_the_task),
+        TEST(a_heartbeat_ends),
+        TEST(a_page_of_a_completion_is_refused),
+        TEST(a_held_back_event_that_code_does_not_see_gets_a_task_too),
+        TEST(a_forged_token_finds_nothing),
+        TEST(a_successor_without_its_predecessors_end_never_was),
+        TEST(a_successor_of_a_deleted_run_stays),
+        TEST(a_deleted_run_is_listed_no_more),
         TEST(a_restart_keeps_everything),
         TEST(closed_runs_leave_memory_and_come_back),
         TEST(a_poll_that_leaves_while_its_run_is_loaded_loses_nothing),
