@@ -58,8 +58,10 @@ static struct status check_policies(struct arena *arena, StartWorkflowExecutionR
     return STATUS_GOOD;
 }
 
-static struct status check_sizes(struct engine *engine, struct arena *arena, const StartWorkflowExecutionRequest *request) {
-    if (pb_size(request->input) > limit_or(engine->limits.blob_size_limit_error, BLOB_MAX))
+static struct status check_sizes(struct engine *engine, struct arena *arena, const StartWorkflowExecutionRequest *request,
+                                 const SignalWithStartWorkflowExecutionRequest *signal) {
+    size_t most = limit_or(engine->limits.blob_size_limit_error, BLOB_MAX);
+    if (pb_size(request->input) > most || (signal && pb_size(signal->signal_input) > most))
         return status_invalid(arena, "Blob data size exceeds limit.");
     if (pb_size(request->memo) > limit_or(engine->limits.memo_size_limit_error, BLOB_MAX))
         return status_invalid(arena, "Memo size exceeds limit.");
@@ -94,6 +96,7 @@ struct status start_check(struct engine *engine, struct call *call, StartWorkflo
     TRY(check_text(engine, arena, request->workflow_id, "WorkflowId", true));
     TRY(check_text(engine, arena, request->workflow_type ? request->workflow_type->name : "", "WorkflowType", true));
     TRY(check_text(engine, arena, request->request_id, "RequestId", false));
+    TRY(check_text(engine, arena, request->identity, "Identity", false));
     if (signal) TRY(check_text(engine, arena, signal->signal_name, "SignalName", true));
     if (!request->task_queue) request->task_queue = PB_NEW(arena, temporal__api__taskqueue__v1__task_queue);
     TRY(task_queue_check_user(arena, request->task_queue, "", engine->limits.id_length_max));
@@ -102,7 +105,7 @@ struct status start_check(struct engine *engine, struct call *call, StartWorkflo
     TRY(retry_policy_check(arena, request->retry_policy));
     TRY(priority_check(arena, request->priority));
     TRY(check_policies(arena, request, signal != NULL));
-    TRY(check_sizes(engine, arena, request));
+    TRY(check_sizes(engine, arena, request, signal));
     if (request->search_attributes) {
         TRY(attributes_check(engine, call->ns->id, request->search_attributes, arena));
     }

@@ -1,12 +1,25 @@
 /* stop: RequestCancelWorkflowExecution and TerminateWorkflowExecution (temporal-surface 4.7). */
 #include "shard/close.h"
 #include "shard/core.h"
+#include "shard/validate.h"
 #include "shard/workflow_task.h"
 
 typedef Temporal__Api__Workflowservice__V1__RequestCancelWorkflowExecutionRequest CancelRequest;
 typedef Temporal__Api__Workflowservice__V1__RequestCancelWorkflowExecutionResponse CancelResponse;
 typedef Temporal__Api__Workflowservice__V1__TerminateWorkflowExecutionRequest TerminateRequest;
 typedef Temporal__Api__Workflowservice__V1__TerminateWorkflowExecutionResponse TerminateResponse;
+
+/* False after refusing. What goes into the state is carried by each later record. */
+static bool good_texts(struct engine *engine, struct call *call, const char *request_id, const char *reason,
+                       const char *identity) {
+    size_t most = limit_or(engine->limits.id_length_max, ID_LENGTH_MAX);
+    const char *name = strlen(request_id) > most ? "RequestId"
+                       : strlen(reason) > most   ? "Reason"
+                       : strlen(identity) > most ? "Identity"
+                                                 : NULL;
+    if (name) engine_fail(engine, NULL, call, status_invalid(call->arena, "%s length exceeds limit.", name));
+    return !name;
+}
 
 /* With the id of a chain's first run, its current run is meant, whatever the run id. */
 static struct exec *find(struct engine *engine, struct call *call, engine_call_fn *again, const WorkflowExecution *execution,
@@ -22,6 +35,7 @@ static struct exec *find(struct engine *engine, struct call *call, engine_call_f
 
 void engine_request_cancel_workflow_execution(struct engine *engine, struct call *call) {
     const CancelRequest *request = (const void *)call->request;
+    if (!good_texts(engine, call, request->request_id, request->reason, request->identity)) return;
     struct exec *exec = find(engine, call, engine_request_cancel_workflow_execution, request->workflow_execution,
                              request->first_execution_run_id);
     if (!exec) return;
@@ -54,6 +68,7 @@ void engine_request_cancel_workflow_execution(struct engine *engine, struct call
 
 void engine_terminate_workflow_execution(struct engine *engine, struct call *call) {
     const TerminateRequest *request = (const void *)call->request;
+    if (!good_texts(engine, call, "", request->reason, request->identity)) return;
     struct exec *exec = find(engine, call, engine_terminate_workflow_execution, request->workflow_execution,
                              request->first_execution_run_id);
     if (!exec) return;

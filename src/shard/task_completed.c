@@ -8,6 +8,7 @@
 #include "shard/query.h"
 #include "shard/task_answer.h"
 #include "shard/token.h"
+#include "shard/validate.h"
 #include "shard/workflow_task.h"
 
 typedef Temporal__Api__Workflowservice__V1__ResetStickyTaskQueueRequest ResetStickyRequest;
@@ -103,11 +104,18 @@ static void heartbeat_timed_out(struct engine *engine, struct exec *exec, struct
 
 /* ---- completions that succeed ---- */
 
+/* The name goes into the state, which each later record carries. */
+static bool good_sticky(struct engine *engine, const RespondWorkflowTaskCompletedRequest *request) {
+    const TaskQueue *queue = request->sticky_attributes ? request->sticky_attributes->worker_task_queue : NULL;
+    return !queue || strlen(queue->name) <= limit_or(engine->limits.id_length_max, ID_LENGTH_MAX);
+}
+
 static void set_sticky(struct exec *exec, const RespondWorkflowTaskCompletedRequest *request) {
     const Temporal__Api__Taskqueue__V1__StickyExecutionAttributes *sticky = request->sticky_attributes;
     const TaskQueue *queue = sticky ? sticky->worker_task_queue : NULL;
     state_set_text(&exec->info->sticky_queue, queue ? queue->name : "");
-    exec->info->sticky_timeout = sticky ? duration_ns(sticky->schedule_to_start_timeout) : 0;
+    int64_t timeout = sticky ? duration_ns(sticky->schedule_to_start_timeout) : 0;
+    exec->info->sticky_timeout = timeout > 0 ? timeout : 0;
     exec_touch(exec, STATE_INFO);
 }
 
@@ -171,6 +179,10 @@ void engine_respond_workflow_task_completed(struct engine *engine, struct call *
     if (!token) return;
     if (request->intermediate_page) {  /* no worker sends one unless DescribeNamespace says that it may */
         call_fail(call, STATUS_FAILED_PRECONDITION, "Workflow task completion pagination is not enabled.");
+        return;
+    }
+    if (!good_sticky(engine, request)) {
+        call_fail(call, STATUS_INVALID_ARGUMENT, "TaskQueue length exceeds limit.");
         return;
     }
     struct exec *exec = find_task(engine, call, engine_respond_workflow_task_completed, token);

@@ -254,6 +254,24 @@ static void a_heartbeat_ends(struct bench *bench) {
     assert_string_equal(HISTORY("w"), "STARTED S St C S St C S St T S");
 }
 
+static void texts_that_each_record_would_carry_have_a_limit(struct bench *bench) {
+    char *text = arena_alloc(&bench->arena, 1002);
+    memset(text, 'x', 1001);
+    bench_start(bench, "w");
+    Temporal__Api__Workflowservice__V1__RequestCancelWorkflowExecutionRequest request =
+        TEMPORAL__API__WORKFLOWSERVICE__V1__REQUEST_CANCEL_WORKFLOW_EXECUTION_REQUEST__INIT;
+    WorkflowExecution target = TEMPORAL__API__COMMON__V1__WORKFLOW_EXECUTION__INIT;
+    target.workflow_id = pb_text("w");
+    request.workflow_execution = &target;
+    request.request_id = text;
+    assert_int_equal(bench_do(bench, engine_request_cancel_workflow_execution, &request.base).code, STATUS_INVALID_ARGUMENT);
+    PollWorkflowTaskQueueResponse *task = bench_poll(bench, "queue");
+    assert_int_equal(bench_complete_sticky(bench, task, text).code, STATUS_INVALID_ARGUMENT);
+    text[1000] = '\0';
+    ok(bench_complete_sticky(bench, task, text));
+    ok(bench_do(bench, engine_request_cancel_workflow_execution, &request.base));
+}
+
 static void a_page_of_a_completion_is_refused(struct bench *bench) {
     bench_start(bench, "w");
     const PollWorkflowTaskQueueResponse *task = bench_poll(bench, "queue");
@@ -460,6 +478,7 @@ int main(void) {
         TEST(runs_of_a_chain_begin_a_second_apart),
         TEST(too_large_held_back_events_end_the_task),
         TEST(a_heartbeat_ends),
+        TEST(texts_that_each_record_would_carry_have_a_limit),
         TEST(a_page_of_a_completion_is_refused),
         TEST(a_held_back_event_that_code_does_not_see_gets_a_task_too),
         TEST(a_forged_token_finds_nothing),
