@@ -1,6 +1,6 @@
 """No reply leaves before its record is on the disk.
 
-    sync_order.py --norn PATH --folder FOLDER [--loops N] [--must-fail]
+    sync_order.py --norn PATH --folder FOLDER [--loops N] [--must-fail WITH]
 
 A server writes a trace of its writes, data syncs, receives and sends (NORN_IO_TRACE).  Clients on bare sockets make calls
 that must be durable: one at a time, then many at once on several connections.  Each call carries a text of its own, so the
@@ -166,10 +166,8 @@ def check(note: Noted, trace: Trace, socket, flight: int) -> str:
     synced = [done for begun, done in trace.syncs[slot] if begun > written]
     if not synced:
         return "no data sync after the write"
-    if written > sent:
-        return "the reply left before the write was done"
-    if min(synced) > sent:
-        return "the reply left before the data sync was done"
+    if written > sent or min(synced) > sent:
+        return "the reply left early"
     return ""
 
 
@@ -207,7 +205,7 @@ def main() -> int:
     parser.add_argument("--norn", required=True)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--loops", default="1")
-    parser.add_argument("--must-fail", action="store_true")
+    parser.add_argument("--must-fail", metavar="WITH", help="for more than half of the calls, with these words")
     args = parser.parse_args()
     args.folder.mkdir(parents=True)
     trace_path, log_path, data = args.folder / "trace", args.folder / "log", str(args.folder / "data")
@@ -224,6 +222,11 @@ def main() -> int:
         load.one_at_a_time()
         alone = len(load.notes)
         load.many_at_once()
+        # An answer on each connection more: so all that is asked about is in the trace.
+        for c in load.connections:
+            assert c.call("GetSystemInfo", rpc.GetSystemInfoRequest()).good
+        if args.must_fail:
+            time.sleep(1)       # records may come long after the replies
         # Killed, so that the trace ends here and the journal keeps every record.
         server.send_signal(signal.SIGKILL)
     finally:
@@ -238,8 +241,8 @@ def main() -> int:
           f"{BURST * CONNECTIONS}; {len(set(flights.values()))} flights, {sum(map(len, trace.syncs.values()))} data syncs, "
           f"{trace.written} bytes written")
     if args.must_fail:
-        good = found[""] == 0 and found["no data sync after the write"] == len(load.notes)
-        print(f"{'PASS' if good else 'FAIL'} without the data sync the check fails: {dict(found)}")
+        good = found[args.must_fail] > len(load.notes) / 2
+        print(f"{'PASS' if good else 'FAIL'} the check fails on {os.environ['NORN_PLANT']}: {dict(found)}")
         return 0 if good else 1
     if set(found) != {""}:
         print(f"FAIL {dict(found)}")
