@@ -11,10 +11,11 @@ began. `check` wants all of that, and lets a worker bring the open ones to their
 import argparse
 import asyncio
 import json
+import os
 import sys
 
 from temporalio import workflow
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 BEFORE = 400  # acknowledged signals when the backup begins
@@ -87,10 +88,20 @@ async def load(args: argparse.Namespace) -> None:
     print(f"PASS backup under load: {before} signals were acknowledged before it, {during} more while it ran")
 
 
+async def settled(handle: WorkflowHandle) -> WorkflowExecutionDescription:
+    """When no workflow task is under way: while one is, signals wait beside the history.  A task that the old server's
+    worker had must time out first."""
+    for _ in range(600):
+        description = await handle.describe()
+        if not description.raw_description.HasField("pending_workflow_task"):
+            return description
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{handle.id} has a workflow task that does not end")
+
+
 async def check_one(client: Client, id: str, entry: dict) -> None:
-    handle = client.get_workflow_handle(id)
-    description = await handle.describe()
-    assert description.run_id == entry["run"], f"{id} has run {description.run_id}, not {entry['run']}"
+    handle = client.get_workflow_handle(id, run_id=entry["run"])
+    description = await settled(handle)
     history = [event async for event in handle.fetch_history_events()]
     signals = sum(event.HasField("workflow_execution_signaled_event_attributes") for event in history)
     assert signals >= entry["signals"], f"{id} has {signals} signals, {entry['signals']} were acknowledged"
@@ -124,6 +135,8 @@ def main() -> None:
     parser.add_argument("--backup")
     args = parser.parse_args()
     asyncio.run(asyncio.wait_for({"load": load, "check": check}[args.what](args), 100))
+    sys.stdout.flush()
+    os._exit(0)  # the SDK's threads may crash the interpreter while it ends
 
 
 if __name__ == "__main__":
