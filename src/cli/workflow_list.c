@@ -96,6 +96,17 @@ int cli_workflow_list(struct cli *cli) {
     return CLI_OK;
 }
 
+/* A value of a search attribute is JSON with its type beside it; people want the text alone. */
+static const char *group_name(struct cli *cli, const Temporal__Api__Common__V1__Payload *value) {
+    const char *text = (const char *)value->data.data;
+    size_t len = value->data.len;
+    if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
+        text++;
+        len -= 2;
+    }
+    return arena_printf(&cli->arena, "%.*s", (int)len, text);
+}
+
 int cli_workflow_count(struct cli *cli) {
     struct request request = request_begin(cli);
     request_namespace(&request);
@@ -111,7 +122,7 @@ int cli_workflow_count(struct cli *cli) {
     buf_printf(&cli->out, "%lld\n", (long long)response->count);
     struct table table = pairs_new(cli);
     for (size_t i = 0; i < response->n_groups; i++) {
-        const char *value = response->groups[i]->n_group_values ? show_message(cli, &response->groups[i]->group_values[0]->base) : "";
+        const char *value = response->groups[i]->n_group_values ? group_name(cli, response->groups[i]->group_values[0]) : "";
         pairf(&table, value, "%lld", (long long)response->groups[i]->count);
     }
     table_print(&table);

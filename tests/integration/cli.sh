@@ -68,6 +68,7 @@ check "start without a type" 2 'are needed' "$NORN" workflow start order-2
 check "start with a text that is not JSON" 2 "a text needs quotes" "$NORN" workflow start order-2 --type T -t q -i text
 check "list" 0 '^Running +order-1 +Order' "$NORN" workflow list
 check "count" 0 '^1$' "$NORN" workflow count
+check "count by status" 0 '^(Running|Completed|Terminated|Failed|Canceled) +1$' "$NORN" workflow count --query 'GROUP BY ExecutionStatus'
 check "list in another namespace" 0 'No workflows in namespace payments' "$NORN" workflow list --namespace payments
 check "describe" 0 '^Run timeout +1h' "$NORN" workflow describe order-1
 check "explain" 0 'a worker to take its workflow task .*task queue orders' "$NORN" workflow explain order-1
