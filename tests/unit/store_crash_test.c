@@ -181,33 +181,33 @@ static void seeds(uint64_t count, const struct plan *plan) {
 
 static void a_long_life_without_crashes(void **state) {
     (void)state;
-    one_seed(1000, &(struct plan){.loops = 1, .steps = 4000});
+    one_seed(1000, &(struct plan){.loops = 1, .steps = 2000});
 }
 
 static void crashes_lose_nothing_acknowledged(void **state) {
     (void)state;
-    seeds(40, &(struct plan){.loops = 1, .rounds = 12, .steps = 1000});
+    seeds(10, &(struct plan){.loops = 1, .rounds = 12, .steps = 1000});
 }
 
 static void crashes_while_recovering(void **state) {
     (void)state;
-    seeds(30, &(struct plan){.loops = 1, .rounds = 40, .steps = 300, .boundary_max = 1500, .kill_then_power = true});
+    seeds(6, &(struct plan){.loops = 1, .rounds = 40, .steps = 300, .boundary_max = 1500, .kill_then_power = true});
 }
 
 static void small_segments_come_and_go(void **state) {
     (void)state;
-    seeds(30, &(struct plan){.loops = 1, .rounds = 30, .steps = 600, .segment_bytes = 16 << 10,
+    seeds(6, &(struct plan){.loops = 1, .rounds = 30, .steps = 600, .segment_bytes = 16 << 10,
                              .checkpoint_bytes = 32 << 10});
 }
 
 static void several_loops_share_a_journal(void **state) {
     (void)state;
-    seeds(20, &(struct plan){.loops = 3, .rounds = 8, .steps = 500});
+    seeds(5, &(struct plan){.loops = 3, .rounds = 8, .steps = 500});
 }
 
 static void a_full_disk_refuses_and_resumes(void **state) {
     (void)state;
-    seeds(20, &(struct plan){.loops = 1, .rounds = 6, .steps = 1500, .full_disk = true});
+    seeds(5, &(struct plan){.loops = 1, .rounds = 6, .steps = 1500, .full_disk = true});
 }
 
 int main(void) {
