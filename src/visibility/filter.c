@@ -391,6 +391,7 @@ static bool group_by(struct parser *parser, bool counting, struct filter *out) {
     if (!lexer_is(&parser->lexer, "ExecutionStatus"))
         return fail(parser, "'GROUP BY' clause is not supported for search attributes other than ExecutionStatus");
     lexer_next(&parser->lexer);
+    if (parser->lexer.token.kind != TOKEN_END) return fail(parser, "'GROUP BY' clause supports only a single field");
     out->group_by = "status";
     out->group_by_status = true;
     return true;

@@ -101,6 +101,8 @@ static void counts_may_be_grouped(void **state) {
     (void)state;
     assert_true(status_ok(filter_parse("GROUP BY ExecutionStatus", true, type_of, NULL, &arena, &filter)));
     assert_string_equal(filter.group_by, "status");
+    struct status status = filter_parse("GROUP BY ExecutionStatus, WorkflowType", true, type_of, NULL, &arena, &filter);
+    assert_non_null(strstr(status.message, "'GROUP BY' clause supports only a single field"));
     arena_free(&arena);
 }
 
