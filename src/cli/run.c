@@ -33,12 +33,24 @@ static int run_command(struct cli *cli) {
     return code;
 }
 
+/* The commands that begin with `group`, without it: "create, list, describe". */
+static const char *commands_of(struct cli *cli, const char *group) {
+    struct buf out = {0};
+    size_t len = strlen(group);
+    for (unsigned i = 0; i < cli_command_count; i++) {
+        const char *name = cli_commands[i].name;
+        if (strncmp(name, group, len) == 0 && name[len] == ' ')
+            buf_printf(&out, "%s%s", out.len ? ", " : "", name + len + 1);
+    }
+    const char *text = arena_text(&cli->arena, buf_bytes(&out));
+    buf_free(&out);
+    return text;
+}
+
 static int unknown_command(struct cli *cli) {
-    struct buf words = {0};
-    for (unsigned i = 0; i < cli->arg_count; i++) buf_printf(&words, "%s%s", i ? " " : "", cli->args[i]);
-    int code = cli_usage(cli, "there is no command \"%s\"", buf_cstr(&words));
-    buf_free(&words);
-    return code;
+    const char *group = cli->args[0], *there = commands_of(cli, group);
+    if (!*there) return cli_usage(cli, "there is no command \"%s\"", group);
+    return cli_usage(cli, "there is no command \"%s %s\"; norn %s has: %s", group, cli->args[1], group, there);
 }
 
 static int run(struct cli *cli, const char *const *words, unsigned count) {

@@ -65,6 +65,9 @@ static struct status read_pem(struct cli *cli, const char *flag, struct buf *out
 }
 
 static struct status set_up_tls(struct cli *cli, const char *host) {
+    if (cli_has(cli, "tls") && !cli_value(cli, "tls-ca-path"))
+        return status_make(&cli->arena, STATUS_INVALID_ARGUMENT,
+                           "--tls needs --tls-ca-path FILE: the authorities that the server's certificate may come from");
     bool wanted = cli_has(cli, "tls") || cli_value(cli, "tls-ca-path") || cli_value(cli, "tls-cert-path");
     if (!wanted) return STATUS_GOOD;
     struct buf ca = {0}, certificate = {0}, key = {0};
@@ -175,13 +178,20 @@ int cli_exit_code(const struct cli *cli) {
     return cli->status.code == STATUS_INVALID_ARGUMENT && (!cli->session || !cli->session->replies) ? CLI_USAGE : CLI_FAILED;
 }
 
+/* A server that wants TLS, or another certificate, ends the connection without a word in clear text. */
+static const char *hint(const char *message) {
+    if (strncmp(message, "TLS:", 4) == 0) return "";
+    if (strstr(message, "connection refused")) return "; is the server running? start it with: norn server";
+    if (strstr(message, "closed the connection") || strstr(message, "reset by peer"))
+        return "; if it wants TLS or a client's certificate, give --tls-ca-path, --tls-cert-path and --tls-key-path";
+    return "";
+}
+
 int cli_call_failed(struct cli *cli, const char *method) {
     int code = cli_exit_code(cli);
     const char *message = cli->status.message ? cli->status.message : "";
     switch (cli->status.code) {
-    case STATUS_UNAVAILABLE:
-        return cli_fail(cli, code, "cannot connect to %s: %s; is the server running? start it with: norn server",
-                        cli_address(cli), message);
+    case STATUS_UNAVAILABLE: return cli_fail(cli, code, "cannot connect to %s: %s%s", cli_address(cli), message, hint(message));
     case STATUS_UNIMPLEMENTED:
         return cli_fail(cli, code, "the server at %s does not do %s yet (%s); see: norn api", cli_address(cli), method,
                         message);

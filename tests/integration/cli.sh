@@ -31,6 +31,14 @@ check "help lists the commands" 0 '^  workflow start ' "$NORN"
 check "help about one" 0 '^  -f, --follow' "$NORN" help workflow show
 check "version" 0 '^norn [0-9]' "$NORN" --version
 check "unknown command" 2 'there is no command "dance"' "$NORN" dance
+check "namespace delete is not there" 2 'there is no command "namespace delete"; norn namespace has: create, list' \
+    "$NORN" namespace delete payments
+check "backup needs a folder" 2 'into which folder' "$NORN" backup
+check "restore needs two" 2 'restore BACKUP DATADIR' "$NORN" restore "$TEST_DIR/copy"
+check "--tls needs authorities" 2 'tls needs --tls-ca-path' "$NORN" workflow list --tls
+check "every command has a help text" 0 '^Usage' "$NORN" help backup
+check "completion for zsh" 0 'norn' "$NORN" completion zsh
+check "completion for fish" 0 'norn' "$NORN" completion fish
 check "unknown flag" 2 'there is no flag --nope' "$NORN" workflow list --nope
 check "nearest setting" 2 'there is no flag --grcp; the nearest is --grpc' "$NORN" server --grcp 127.0.0.1:0
 check "bad setting" 2 '--loops: loops is "x"; allowed: 0 to 256' "$NORN" server --loops x
@@ -108,6 +116,40 @@ cp -r "$TEST_DIR/data" "$TEST_DIR/damaged"
 printf 'x' | dd of="$TEST_DIR/damaged/journal/0000000000000001.log" bs=1 seek=8250 conv=notrunc status=none
 check "journal with damage" 1 '0000000000000001.log.*8192' "$NORN" journal verify --data "$TEST_DIR/damaged"
 if "$NORN" journal dump --data "$TEST_DIR/data" | grep -q payload; then echo "FAIL payloads are shown"; failures=1; fi
+
+# --- the end: an open long poll ends without an error, the exit code is 0 ------------------------------
+start_server "$TEST_DIR/drained"
+export TEMPORAL_ADDRESS=$grpc
+"$NORN" api call PollWorkflowTaskQueue '{"namespace":"default","taskQueue":{"name":"q"},"identity":"me"}' \
+    --command-timeout 60s >"$TEST_DIR/poll" 2>&1 &
+poll=$!
+for try in $(seq 50); do "$NORN" task-queue describe q | grep -q ' me ' && break; sleep 0.1; done
+stop_server || failures=1
+status=0
+wait "$poll" || status=$?
+check "a long poll ends when the server drains (exit code $status)" 0 . sh -c '[ "$1" = 0 ] && cat "$2"' sh "$status" "$TEST_DIR/poll"
+
+# --- mutual TLS --------------------------------------------------------------------------------------
+bash "$here/../sdk/certs.sh" "$TEST_DIR/tls"
+pem=$TEST_DIR/tls
+start_server "$TEST_DIR/secure" --tls-cert "$pem/server.pem" --tls-key "$pem/server.key" --tls-client-ca "$pem/ca.pem"
+export TEMPORAL_ADDRESS=$grpc
+mine=(--tls-cert-path "$pem/client.pem" --tls-key-path "$pem/client.key")
+check "mutual TLS" 0 '^default' "$NORN" namespace list --tls-ca-path "$pem/ca.pem" "${mine[@]}"
+check "mutual TLS by the environment" 0 '^default' env TEMPORAL_TLS_CA="$pem/ca.pem" TEMPORAL_TLS_CERT="$pem/client.pem" \
+    TEMPORAL_TLS_KEY="$pem/client.key" "$NORN" namespace list
+check "clear text against TLS" 3 'if it wants TLS' "$NORN" namespace list
+check "no certificate" 3 "if it wants TLS or a client's certificate|TLS: " "$NORN" namespace list --tls-ca-path "$pem/ca.pem"
+check "another's certificate" 3 "if it wants TLS or a client's certificate|TLS: " "$NORN" namespace list \
+    --tls-ca-path "$pem/ca.pem" --tls-cert-path "$pem/other-client.pem" --tls-key-path "$pem/other-client.key"
+check "a server that is not trusted" 3 'TLS: .*refused: unable to get local issuer' "$NORN" namespace list \
+    --tls-ca-path "$pem/other-ca.pem" "${mine[@]}"
+check "another server's name" 3 'TLS: .*Hostname mismatch' "$NORN" namespace list --tls-ca-path "$pem/ca.pem" "${mine[@]}" \
+    --tls-server-name wrong.example
+check "a file that is not there" 2 'tls-ca-path: cannot read' "$NORN" namespace list --tls-ca-path "$pem/nothing.pem"
+check "a certificate without its key" 2 'needs its key' "$NORN" namespace list --tls-ca-path "$pem/ca.pem" \
+    --tls-cert-path "$pem/client.pem"
+stop_server || failures=1
 
 if [ -n "${NORN_PYTHON:-}" ]; then
     check "demo" 0 'WorkflowExecutionCompleted .*parcel-order' "$here/../../tools/demo.sh" "$NORN" --demo-once \
