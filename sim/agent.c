@@ -89,7 +89,7 @@ uint32_t agent_dice(struct agent *agent, uint32_t bound) {
 }
 
 bool agent_mischief(struct agent *agent, uint32_t per_thousand) {
-    return agent_dice(agent, 1000) < per_thousand && !agent->truth->calm;
+    return agent_dice(agent, 1000) < per_thousand && !agent->truth->calm && !agent->truth->small;
 }
 
 /* ---- small messages ---- */

@@ -59,13 +59,21 @@ static void add_number(struct args *args, const char *option, uint64_t value) {
     args->count++;
 }
 
+/* Of a pair of crashes, in the next life: any boundary up to well after recovery. */
+static uint64_t second_boundary(uint64_t first) {
+    struct prng own = prng_fork(first, "second crash", 0);
+    return 1 + prng_below(&own, 600);
+}
+
 static void make_args(const struct fleet_options *options, uint64_t seed, bool second, const char *record,
                       struct args *args) {
     args->count = 0;
     add(args, options->program);
     add(args, "--workload");
     add(args, options->run.workload->name);
-    add_number(args, "--seed", seed);
+    add_number(args, "--seed", options->sweep ? options->run.seed : seed);
+    if (options->sweep) add_number(args, "--crash-at", seed);
+    if (options->pairs) add_number(args, "--crash-again", second_boundary(seed));
     add_number(args, "--fill", second ? 0xa5 : 0);
     add(args, "--counters");
     if (options->run.calm) add(args, "--calm");
@@ -173,8 +181,12 @@ static void fail(struct fleet *fleet, uint64_t seed, int code) {
     if (!fleet->code) fleet->code = code;
     remember(fleet, seed);
     const struct run_options *run = &fleet->options->run;
-    fprintf(stderr, "seed %llu failed with code %d; again: %s --workload %s --seed %llu%s", (unsigned long long)seed, code,
-            fleet->options->program, run->workload->name, (unsigned long long)seed, run->calm ? " --calm" : "");
+    bool sweep = fleet->options->sweep;
+    fprintf(stderr, "%s %llu failed with code %d; again: %s --workload %s --seed %llu%s", sweep ? "boundary" : "seed",
+            (unsigned long long)seed, code, fleet->options->program, run->workload->name,
+            (unsigned long long)(sweep ? run->seed : seed), run->calm ? " --calm" : "");
+    if (sweep) fprintf(stderr, " --crash-at %llu", (unsigned long long)seed);
+    if (fleet->options->pairs) fprintf(stderr, " --crash-again %llu", (unsigned long long)second_boundary(seed));
     for (int fault = 0; fault < FAULT_COUNT; fault++)
         if (run->off[fault])
             fprintf(stderr, " --%s %s", run->off[fault] < 0 ? "on" : "off", world_fault_name((enum fault)fault));
@@ -333,4 +345,29 @@ int run_fleet(const struct fleet_options *options) {
     world_free(fleet->old);
     world_free(fleet);
     return code;
+}
+
+int run_sweep(const struct fleet_options *options) {
+    struct fleet_options sweep = *options;
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/norn-sim-%d-sweep", (int)getpid());
+    sweep.sweep = true;
+    sweep.pairs = false;
+    int status;
+    waitpid(spawn(&sweep, 0, false, path, NULL), &status, 0);        /* without a crash */
+    char *text = read_all(path);
+    unlink(path);
+    if (status != 0) {
+        print_tail(text, 60);
+        world_free(text);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : WORLD_DIED;
+    }
+    sweep.first = 1;
+    sweep.count = strtoull(value_of(text, " boundary="), NULL, 10);
+    sweep.pairs = options->pairs;
+    world_free(text);
+    printf("norn-sim: a crash at each of %llu io boundaries%s\n", (unsigned long long)sweep.count,
+           sweep.pairs ? ", and another after the restart" : "");
+    fflush(stdout);
+    return run_fleet(&sweep);
 }

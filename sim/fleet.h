@@ -9,10 +9,13 @@ struct fleet_options {
     uint64_t first, count;
     unsigned jobs;
     bool once;                          /* not twice */
+    bool sweep, pairs;                  /* one seed, crashed at each boundary */
     const char *failed_file;            /* failing seeds are added here and run first; NULL is none */
     const char *program;                /* argv[0] */
 };
 /* Runs them, prints progress and a summary. The exit code is that of the first failure, or 0. */
 int run_fleet(const struct fleet_options *options);
+/* One seed, with a crash of its server at each io boundary; with `pairs` a second crash follows in its next life. */
+int run_sweep(const struct fleet_options *options);
 
 #endif

@@ -9,7 +9,7 @@
 #define NORN_COMMIT "v" NORN_VERSION
 #endif
 
-const struct workload *const workloads[] = {&norn_workload, &ledger_workload, &canary_workload, NULL};
+const struct workload *const workloads[] = {&norn_workload, &small_workload, &ledger_workload, &canary_workload, NULL};
 
 const struct workload *workload_find(const char *name) {
     for (unsigned i = 0; workloads[i]; i++)
@@ -30,10 +30,12 @@ static const char usage[] =
     "  --until NS                stop at a virtual time\n"
     "  --summary                 the faults that were injected\n"
     "  --twice                   the seed twice, in two processes, and compare their traces\n"
+    "  --crash-at K [--crash-again J]  lose power at the server's K-th io boundary, and J after its restart\n"
     "for many seeds:\n"
     "  --first N                 the first seed (1)\n"
     "  --jobs J                  at a time (2)\n"
     "  --once                    each once\n"
+    "  --sweep [--pairs]         instead of seeds: one seed of workload small, with a crash at each io boundary\n"
     "  --failed FILE             failing seeds are kept there, and run first\n"
     "  --faults, --workloads     list them\n"
     "  --exempt                  what the simulator does not cover\n"
@@ -94,7 +96,8 @@ static bool take_switch(struct options *options, const char *name) {
         bool *to;
     } switches[] = {{"--trace", &run->trace}, {"--print", &run->print}, {"--calm", &run->calm},
                     {"--summary", &run->summary}, {"--counters", &run->counters}, {"--once", &options->fleet.once},
-                    {"--twice", &options->twice}};
+                    {"--twice", &options->twice}, {"--sweep", &options->fleet.sweep},
+                    {"--pairs", &options->fleet.pairs}};
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
         if (strcmp(name, switches[i].name) == 0) return *switches[i].to = true;
     if (strcmp(name, "--faults") == 0) options->list = list_faults;
@@ -115,6 +118,8 @@ static void take_value(struct options *options, const char *name, const char *va
     else if (strcmp(name, "--failed") == 0) fleet->failed_file = value;
     else if (strcmp(name, "--from") == 0) run->trace_from = (int64_t)number(value);
     else if (strcmp(name, "--until") == 0) run->until = (int64_t)number(value);
+    else if (strcmp(name, "--crash-at") == 0) run->crash_at = number(value);
+    else if (strcmp(name, "--crash-again") == 0) run->crash_again = number(value);
     else if (strcmp(name, "--fill") == 0) run->fill = (uint8_t)number(value);
     else if (strcmp(name, "--record") == 0) run->record = value;
     else if (strcmp(name, "--off") == 0) run->off[find_fault(value)] = 1;
@@ -132,6 +137,12 @@ int main(int argc, char **argv) {
             i++;
         }
     if (options.list) return options.list();
+    if (options.fleet.sweep) {
+        options.fleet.run.workload = &small_workload;
+        options.fleet.run.calm = true;
+        if (!options.one) options.fleet.run.seed = 1;
+        return run_sweep(&options.fleet);
+    }
     if (options.one == options.many) wrong("one of", "--seed and --seeds is needed");
     if (!options.fleet.jobs || options.fleet.jobs > 64) wrong("--jobs is from 1 to", "64");
     const struct run_options *run = &options.fleet.run;

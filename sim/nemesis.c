@@ -15,9 +15,11 @@ struct nemesis {
     struct target targets[WORLD_NODES_MAX];
     unsigned target_count, weight_sum;
     int64_t until, pace, jump_max;
-    bool calm, let_end, ticking;
+    bool calm, let_end, ticking, scripted;
     nemesis_exited_fn *exited;
     void *exited_arg;
+    unsigned scripted_node;
+    uint64_t second_crash;               /* its boundary in the node's second life; 0 is none */
 };
 
 static struct prng *dice(struct nemesis *nemesis) { return world_prng(nemesis->world, PRNG_CRASH); }
@@ -32,13 +34,15 @@ static void node_ended(struct world *world, unsigned node, enum node_state state
     struct nemesis *nemesis = arg;
     if (state == NODE_EXITED && nemesis->exited)
         nemesis->exited(world, node, world_exit_code(world, node), nemesis->exited_arg);
-    if (nemesis->let_end || !is_target(nemesis, node)) return;
+    if ((nemesis->let_end && state == NODE_EXITED) || !is_target(nemesis, node)) return;
     int64_t delay = nemesis->calm ? SIM_MS : prng_skewed(dice(nemesis), SIM_MS, 10 * SIM_SECOND);
     world_start(world, node, delay);
 }
 
 static void node_started(struct world *world, unsigned node, void *arg) {
     struct nemesis *nemesis = arg;
+    if (nemesis->second_crash && node == nemesis->scripted_node && world_incarnation(world, node) == 2)
+        world_crash_at_boundary(world, node, nemesis->second_crash, CRASH_POWER);
     if (nemesis->calm || world_incarnation(world, node) < 2 || !is_target(nemesis, node)) return;
     if (!world_fault_on(world, FAULT_CRASH_RECOVERY) || !prng_chance(dice(nemesis), 200000)) return;
     world_fault_count(world, FAULT_CRASH_RECOVERY);
@@ -62,6 +66,13 @@ void nemesis_destroy(struct nemesis *nemesis) { world_free(nemesis); }
 void nemesis_add(struct nemesis *nemesis, unsigned node, unsigned weight) {
     nemesis->targets[nemesis->target_count++] = (struct target){node, weight};
     nemesis->weight_sum += weight;
+}
+
+void nemesis_crash_at(struct nemesis *nemesis, unsigned node, uint64_t first, uint64_t second) {
+    nemesis->scripted_node = node;
+    nemesis->second_crash = second;
+    nemesis->scripted = first || second;
+    if (first) world_crash_at_boundary(nemesis->world, node, first, CRASH_POWER);
 }
 
 static unsigned pick_target(struct nemesis *nemesis) {
@@ -152,7 +163,7 @@ void nemesis_calm(struct nemesis *nemesis) {
     world_calm(world);
     for (unsigned i = 0; i < nemesis->target_count; i++) {
         unsigned node = nemesis->targets[i].node;
-        world_crash_at_boundary(world, node, 0, CRASH_POWER);
+        if (!nemesis->scripted) world_crash_at_boundary(world, node, 0, CRASH_POWER);
         world_pause(world, node, 0);
         if (world_node_state(world, node) != NODE_RUNNING) world_start(world, node, SIM_MS);
     }

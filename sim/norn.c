@@ -13,6 +13,7 @@
 
 struct server_node {
     struct io *io;
+    struct truth *truth;
     struct io_op last;
     int code;
 };
@@ -26,17 +27,21 @@ static void on_last(struct io *io, struct io_op *op) {
 }
 
 /* Sizes small enough that segments, checkpoints and evictions come often. */
-static struct status configure(struct io *io, struct arena *arena, struct config *config) {
+static struct status configure(const struct server_node *node, struct arena *arena, struct config *config) {
     static const char *const loops[] = {"1", "1", "2", "3"};
     static const char *const checkpoints[] = {"100ms", "1s", "5s", "60s"};
+    static const char *const memories[] = {"0", "0", "64MiB", "32MiB"};
+    struct io *io = node->io;
     struct world *world = world_of(io);
+    bool small = node->truth->small;
     struct prng own = prng_fork(world_seed(world), "server", world_incarnation(world, world_node_of(io)) / 4);
     const struct config_flag flags[] = {
         {"data", "/data"}, {"grpc", "0.0.0.0:7233"}, {"http", "127.0.0.1:8080"}, {"metrics", "127.0.0.1:9090"},
         {"insecure", "true"}, {"log-format", "text"}, {"history-shards", "16"},
-        {"loops", loops[prng_below(&own, ARRAY_LEN(loops))]},
+        {"loops", small ? "1" : loops[prng_below(&own, ARRAY_LEN(loops))]},
+        {"memory", small ? "0" : memories[prng_below(&own, ARRAY_LEN(memories))]},
         {"store.segment-size", "1MiB"}, {"store.reserve", "1MiB"}, {"store.checkpoint-bytes", "1MiB"},
-        {"store.checkpoint-interval", checkpoints[prng_below(&own, ARRAY_LEN(checkpoints))]},
+        {"store.checkpoint-interval", small ? "100ms" : checkpoints[prng_below(&own, ARRAY_LEN(checkpoints))]},
     };
     return config_load(io, flags, ARRAY_LEN(flags), arena, config);
 }
@@ -45,7 +50,7 @@ static void server_fiber(void *arg) {
     struct server_node *node = arg;
     struct arena arena = {0};
     struct config config;
-    struct status status = configure(node->io, &arena, &config);
+    struct status status = configure(node, &arena, &config);
     if (!status_ok(status)) world_fail(world_of(node->io), WORLD_USAGE, "configuration: %s", status.message);
     node->code = server_main(node->io, &config);
     arena_free(&arena);
@@ -54,9 +59,9 @@ static void server_fiber(void *arg) {
 }
 
 void server_node_start(struct io *io, void *arg) {
-    (void)arg;
     struct server_node *node = MEM_NEW(struct server_node);
     node->io = io;
+    node->truth = arg;
     CHECK(fiber_start(io, "server", server_fiber, node, FIBER_STACK_LARGE));
 }
 
@@ -118,6 +123,30 @@ static void *begin(struct world *world, struct nemesis *nemesis) {
     return truth;
 }
 
+/* One of each kind, at once: short enough to crash it at every boundary. */
+static void *begin_small(struct world *world, struct nemesis *nemesis) {
+    static const char *const scripts[] = {"a1,t200;s1;m", "h1;n;a0", "x"};
+    struct truth *truth = world_alloc(sizeof *truth);
+    truth->world = world;
+    truth->small = true;
+    truth->worker_count = truth->client_count = 1;
+    truth->flow_count = ARRAY_LEN(scripts);
+    for (unsigned i = 0; i < truth->flow_count; i++) {
+        struct truth_flow *flow = &truth->flows[i];
+        snprintf(flow->id, sizeof flow->id, "flow-%u", i);
+        snprintf(flow->script, sizeof flow->script, "%s", scripts[i]);
+        flow->signals_wanted = strchr(scripts[i], 's') != NULL;
+        flow->cancel_wanted = strchr(scripts[i], 'x') != NULL;
+        flow->has_again = strchr(scripts[i], 'n') != NULL;
+        snprintf(flow->at, sizeof flow->at, "not started");
+    }
+    nemesis_set_exited(nemesis, exited, truth);
+    truth->server = add(truth, nemesis, "server", server_node_start, 1);
+    truth->workers[0] = add(truth, nemesis, "worker", worker_start, 1);
+    truth->clients[0] = add(truth, nemesis, "client", client_start, 1);
+    return truth;
+}
+
 static bool finished(void *arg) {
     struct truth *truth = arg;
     return (truth->calm ? truth->judged_count : truth->closed_count) == truth->flow_count;
@@ -170,6 +199,12 @@ static void destroy(void *arg) { truth_free(arg); }
 
 const struct workload norn_workload = {
     .name = "norn", .text = "the whole server, with workers and clients over gRPC", .begin = begin,
+    .finished = finished, .calmed = calmed, .explain = explain, .check = check, .ended = ended, .report = report,
+    .destroy = destroy,
+};
+
+const struct workload small_workload = {
+    .name = "small", .text = "the whole server with one workflow of each kind, for --sweep", .begin = begin_small,
     .finished = finished, .calmed = calmed, .explain = explain, .check = check, .ended = ended, .report = report,
     .destroy = destroy,
 };

@@ -60,9 +60,10 @@ static void liveness(struct world *world, const struct workload *workload, void 
 static void print_last(struct world *world, const struct run_options *options, int64_t host_ns) {
     struct world_trace trace = world_trace(world);
     double seconds = (double)host_ns / 1e9;
-    printf("PASS seed=%llu workload=%s events=%llu vtime=%.3f wall=%.3f rate=%.0f trace=%016llx%016llx\n",
+    printf("PASS seed=%llu workload=%s events=%llu vtime=%.3f wall=%.3f rate=%.0f boundary=%llu trace=%016llx%016llx\n",
            (unsigned long long)options->seed, options->workload->name, (unsigned long long)world_events(world),
            (double)world_now(world) / 1e9, seconds, (double)world_events(world) / seconds,
+           (unsigned long long)world_boundary(world, 0),
            (unsigned long long)trace.high, (unsigned long long)trace.low);
 }
 
@@ -71,6 +72,7 @@ static void run_phases(struct world *world, const struct run_options *options) {
     struct nemesis *nemesis = nemesis_create(world);
     void *run = workload->begin(world, nemesis);
     nemesis_begin(nemesis, WORK_SECONDS_MAX * SIM_SECOND);
+    nemesis_crash_at(nemesis, 0, options->crash_at, options->crash_again);
     int64_t work = prng_range(world_prng(world, PRNG_SWARM), 5, WORK_SECONDS_MAX) * SIM_SECOND;
     run_until(world, workload->finished, run, work);
     nemesis_calm(nemesis);

@@ -14,6 +14,7 @@ struct run_options {
     bool counters;                      /* the same for the parent process, one line */
     uint8_t fill;
     int64_t until;                      /* stops here; 0 does not */
+    uint64_t crash_at, crash_again;     /* boundaries of the first node's first two lives; 0 is none */
     int64_t trace_from;
     const char *record;                 /* a file for the binary trace; NULL is none */
     int off[FAULT_COUNT];               /* 1 turns a kind off, -1 on, whatever the seed says */

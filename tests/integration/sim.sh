@@ -1,5 +1,6 @@
 #!/bin/sh
-# sim.sh - the whole server under seeds: each seed twice with one trace; and proofs that the simulator sees a sync that
+# sim.sh - the whole server under seeds: each seed twice with one trace; a crash at every io boundary of a small run, and
+# pairs of crashes; and proofs that the simulator sees a sync that
 # does nothing, and a program whose runs differ. NORN_SIM is the program.
 # timeout: 600
 set -eu
@@ -8,6 +9,8 @@ seeds=${NORN_SIM_SEEDS:-60}
 
 "$NORN_SIM" --workload ledger --seeds "$seeds"
 "$NORN_SIM" --workload norn --seeds "$seeds"
+"$NORN_SIM" --sweep --once
+"$NORN_SIM" --sweep --pairs --once
 
 # expect "CODES" WHAT COMMAND...
 expect() {
