@@ -151,7 +151,7 @@ static void arrived(struct io *io, struct io_msg *msg) {
     run(here(call), call);
 }
 
-static void go_to(struct api_call *call, unsigned loop) {
+void api_go_to(struct api_call *call, unsigned loop) {
     if (loop == io_loop_index(call->call.io)) run(here(call), call);
     else send_to(call, loop, &call->move, arrived);
 }
@@ -218,7 +218,7 @@ static void route(struct frontend *frontend, struct api_call *call) {
     const ProtobufCMessage *request = call->call.request;
     switch (call->method->route) {
     case API_LOCAL: run(frontend, call); return;
-    case API_NODE: go_to(call, 0); return;
+    case API_NODE: api_go_to(call, 0); return;
     case API_WORKFLOW:
         call->hash = route_hash(call->call.ns->id, ROUTE_WORKFLOW, bytes_str(workflow_id_of(request)));
         break;
@@ -238,7 +238,7 @@ static void route(struct frontend *frontend, struct api_call *call) {
     }
     case API_QUEUE: call->hash = queue_hash(&call->queue_name); break;
     }
-    go_to(call, route_loop(map, call->hash));
+    api_go_to(call, route_loop(map, call->hash));
 }
 
 /* Requests of the queue family: the queue's name, checked, into call->queue_name. */

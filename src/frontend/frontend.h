@@ -65,6 +65,7 @@ struct api_call {
     struct queue_name queue_name;
     struct queue_task queue_task;
     bool poll_again;
+    void *handler_state;                /* the handler's own, while it goes from loop to loop */
 };
 
 /* The node's, the same for all loops, constant while it serves. */
@@ -97,6 +98,9 @@ struct frontend *frontend_create(struct io *io, struct frontend_shared *shared);
 void frontend_destroy(struct frontend *frontend);
 /* net_handlers.rpc; ctx is the loop's frontend. */
 void frontend_rpc(struct io *io, void *ctx, struct rpc_call *call);
+
+/* Runs the call's handler on that loop: here at once, elsewhere by a message. The caller lets go of the call. */
+void api_go_to(struct api_call *call, unsigned loop);
 
 /* queue_host and engine_host over the routes; ctx is the loop's frontend. */
 struct queue_host frontend_queue_host(struct frontend *frontend);

@@ -98,6 +98,86 @@ static Temporal__Api__Taskqueue__V1__TaskQueueStats *shown_stats(const struct qu
     return out;
 }
 
+static Temporal__Api__Taskqueue__V1__PollerInfo **shown_pollers(const struct queue_info *info, struct arena *arena) {
+    Temporal__Api__Taskqueue__V1__PollerInfo **out = arena_alloc(arena, info->poller_count * sizeof *out);
+    for (size_t i = 0; i < info->poller_count; i++) out[i] = shown_poller(&info->pollers[i], arena);
+    return out;
+}
+
+/* ---- the enhanced description, of several types at once, which may be on several loops ------------------------------ */
+
+enum { DESCRIBED_TYPES_MAX = 2 };
+
+typedef Temporal__Api__Taskqueue__V1__TaskQueueTypeInfo TypeInfo;
+typedef Temporal__Api__Taskqueue__V1__TaskQueueVersionInfo__TypesInfoEntry TypeEntry;
+
+struct enhanced {
+    enum queue_type types[DESCRIBED_TYPES_MAX];
+    TypeEntry entries[DESCRIBED_TYPES_MAX], *pointers[DESCRIBED_TYPES_MAX];
+    size_t count, done;
+};
+
+/* Which types: those that are asked for, or all; Nexus queues are not here. */
+static struct enhanced *enhanced_begin(const WS(DescribeTaskQueueRequest) *request, struct arena *arena) {
+    struct enhanced *out = ARENA_NEW(arena, struct enhanced);
+    for (int type = QUEUE_WORKFLOW; type <= QUEUE_ACTIVITY; type++) {
+        bool asked = request->n_task_queue_types == 0;
+        for (size_t i = 0; i < request->n_task_queue_types; i++) asked |= (int)request->task_queue_types[i] == type;
+        if (asked) out->types[out->count++] = (enum queue_type)type;
+    }
+    return out;
+}
+
+static void enhanced_add(struct frontend *frontend, struct api_call *api, struct enhanced *out) {
+    const WS(DescribeTaskQueueRequest) *request = (const void *)api->call.request;
+    struct arena *arena = api->call.arena;
+    struct queue_info info;
+    queues_describe(frontend->queues, &api->queue_name, arena, &info);
+    TypeInfo *shown = ARENA_NEW(arena, TypeInfo);
+    temporal__api__taskqueue__v1__task_queue_type_info__init(shown);
+    if (request->report_pollers) {
+        shown->n_pollers = info.poller_count;
+        shown->pollers = shown_pollers(&info, arena);
+    }
+    if (request->report_stats) shown->stats = shown_stats(&info, arena);
+    TypeEntry *entry = &out->entries[out->done];
+    temporal__api__taskqueue__v1__task_queue_version_info__types_info_entry__init(entry);
+    entry->key = out->types[out->done];
+    entry->value = shown;
+    out->pointers[out->done++] = entry;
+}
+
+static void enhanced_end(struct api_call *api, struct enhanced *out) {
+    Temporal__Api__Taskqueue__V1__TaskQueueVersionInfo info = TEMPORAL__API__TASKQUEUE__V1__TASK_QUEUE_VERSION_INFO__INIT;
+    info.n_types_info = out->done;
+    info.types_info = out->pointers;
+    WS(DescribeTaskQueueResponse__VersionsInfoEntry) entry =
+        TEMPORAL__API__WORKFLOWSERVICE__V1__DESCRIBE_TASK_QUEUE_RESPONSE__VERSIONS_INFO_ENTRY__INIT, *pointer = &entry;
+    entry.key = (char *)(uintptr_t)"";
+    entry.value = &info;
+    WS(DescribeTaskQueueResponse) response = TEMPORAL__API__WORKFLOWSERVICE__V1__DESCRIBE_TASK_QUEUE_RESPONSE__INIT;
+    response.n_versions_info = 1;
+    response.versions_info = &pointer;
+    call_reply(&api->call, &response.base);
+}
+
+/* Goes to the loop of each type's queue in turn, and answers from the last. */
+static void describe_enhanced(struct frontend *frontend, struct api_call *api) {
+    const struct route *route = frontend->shared->route;
+    struct enhanced *out = api->handler_state;
+    if (!out) api->handler_state = out = enhanced_begin((const void *)api->call.request, api->call.arena);
+    while (out->done < out->count) {
+        api->queue_name.type = out->types[out->done];
+        unsigned loop = route_loop(route, queue_hash(&api->queue_name));
+        if (loop != io_loop_index(frontend->io)) {
+            api_go_to(api, loop);
+            return;
+        }
+        enhanced_add(frontend, api, out);
+    }
+    enhanced_end(api, out);
+}
+
 void api_describe_task_queue(struct frontend *frontend, struct api_call *api) {
     struct call *call = &api->call;
     const WS(DescribeTaskQueueRequest) *request = (const void *)call->request;
@@ -106,12 +186,15 @@ void api_describe_task_queue(struct frontend *frontend, struct api_call *api) {
         call_fail(call, STATUS_INVALID_ARGUMENT, "DescribeTaskQueue stats are only supported for the root partition");
         return;
     }
+    if (request->api_mode == TEMPORAL__API__ENUMS__V1__DESCRIBE_TASK_QUEUE_MODE__DESCRIBE_TASK_QUEUE_MODE_ENHANCED) {
+        describe_enhanced(frontend, api);
+        return;
+    }
     struct queue_info info;
     queues_describe(frontend->queues, &api->queue_name, call->arena, &info);
     WS(DescribeTaskQueueResponse) response = TEMPORAL__API__WORKFLOWSERVICE__V1__DESCRIBE_TASK_QUEUE_RESPONSE__INIT;
-    response.pollers = arena_alloc(call->arena, info.poller_count * sizeof(void *));
-    for (size_t i = 0; i < info.poller_count; i++)
-        response.pollers[response.n_pollers++] = shown_poller(&info.pollers[i], call->arena);
+    response.n_pollers = info.poller_count;
+    response.pollers = shown_pollers(&info, call->arena);
     if (request->report_stats) response.stats = shown_stats(&info, call->arena);
     Temporal__Api__Taskqueue__V1__TaskQueueStatus status = TEMPORAL__API__TASKQUEUE__V1__TASK_QUEUE_STATUS__INIT;
     if (request->include_task_queue_status) {
