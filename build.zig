@@ -7,7 +7,7 @@
 //!   src/io/uring*.c              the production backend: only in norn, norn-bench and contract tests
 //!   src/net/tls_boringssl*.c     lib/norn/libnorn_tls.so, opened by dlopen
 //!   sim/main.c, sim/**.c         the `norn-sim` executable, and a library for tests
-//!   bench/**.c                   norn-bench
+//!   bench/**.c                   norn-bench; step `bench` runs bench/run.py, which runs it against each server
 //!   tests/unit/**_test.c         one cmocka program each, on the simulated backend
 //!   tests/contract/*_contract.c  one program for each backend; both must print the same
 //!   tests/{unit,contract}/**.c   what else is there is linked to those programs
@@ -283,7 +283,7 @@ pub fn build(b: *std.Build) void {
     const aarch64_step = b.step("check-aarch64", "Compile everything for aarch64, without linking");
     const seam_step = b.step("check-seam", "Check that nothing but src/io calls the kernel, clocks, entropy or threads");
     const sim_step = b.step("sim", "Run norn-sim; arguments after -- are passed on (--seed N)");
-    const bench_step = b.step("bench", "Run the benchmarks; arguments after -- are passed on");
+    const bench_step = b.step("bench", "Measure Norn and its peers side by side (bench/run.py); arguments after -- are passed on");
     const fuzz_step = b.step("fuzz", "Run each fuzz target for -Dfuzz-seconds");
     const release_step = b.step("release", "Install stripped programs, with assertions on");
     const api_step = b.step("api", "Install the generated API code into zig-out/gen, to look at it");
@@ -335,9 +335,13 @@ pub fn build(b: *std.Build) void {
     if (sources.bench.len > 0) {
         const exe = n.executable("norn-bench", release, fast, .uring, sources.bench);
         const install = b.addInstallArtifact(exe, .{});
-        const run = runInstalled(b, "norn-bench");
-        run.step.dependOn(&install.step);
+        b.getInstallStep().dependOn(&install.step);
+        const run = b.addSystemCommand(&.{ python(b), b.pathFromRoot("bench/run.py") });
+        run.stdio = .inherit;
+        run.step.dependOn(b.getInstallStep());
+        run.setCwd(b.path("."));
         run.setEnvironmentVariable("NORN", b.getInstallPath(.bin, "norn"));
+        run.setEnvironmentVariable("NORN_BENCH", b.getInstallPath(.bin, "norn-bench"));
         if (b.args) |args| run.addArgs(args);
         bench_step.dependOn(&run.step);
     } else bench_step.dependOn(&b.addFail("there are no benchmarks yet").step);
