@@ -112,7 +112,7 @@ const struct cli_command cli_commands[] = {
      true, true, false, cli_workflow_start},
     {"workflow execute", "[WORKFLOW_ID]", 1, "Start a workflow and wait for its result", NULL, start_flags, true, true, false,
      cli_workflow_execute},
-    {"workflow list", NULL, 0, "List workflows, the newest first",
+    {"workflow list", NULL, 0, "List workflows: open ones, the newest first, then closed ones",
      "  norn workflow list --query \"ExecutionStatus = 'Running'\"", list_flags, true, true, false, cli_workflow_list},
     {"workflow count", NULL, 0, "Count workflows", NULL, count_flags, true, true, false, cli_workflow_count},
     {"workflow show", "[WORKFLOW_ID]", 1, "Show a workflow's history",

@@ -101,6 +101,21 @@ static const queue_description *describe_queue(struct cli *cli, const char *name
     return response;
 }
 
+/* JSON: one response with both types. */
+static int print_queue_json(struct cli *cli, const char *name) {
+    struct request request = request_begin(cli);
+    request_namespace(&request);
+    request_named(&request, "taskQueue", name);
+    request_text(&request, "apiMode", "DESCRIBE_TASK_QUEUE_MODE_ENHANCED");
+    request_bool(&request, "reportStats", true);
+    request_bool(&request, "reportPollers", true);
+    const queue_description *response = (const void *)cli_call(cli, "DescribeTaskQueue", request_end(&request));
+    request_free(&request);
+    if (!response) return cli_exit_code(cli);
+    cli_print_message(cli, &response->base);
+    return CLI_OK;
+}
+
 static void add_pollers(struct table *table, const queue_description *from, const char *type) {
     for (size_t i = 0; i < from->n_pollers; i++) {
         table_cell(table, type);
@@ -121,21 +136,16 @@ static void add_backlog(struct table *table, const queue_description *from, cons
 int cli_task_queue_describe(struct cli *cli) {
     const char *name = cli->arg_count ? cli->args[0] : cli_value(cli, "task-queue");
     if (!name) return cli_usage(cli, "which task queue? give its name");
+    if (cli->output != CLI_TEXT) return print_queue_json(cli, name);
     const queue_description *workflow = describe_queue(cli, name, "TASK_QUEUE_TYPE_WORKFLOW");
     const queue_description *activity = workflow ? describe_queue(cli, name, "TASK_QUEUE_TYPE_ACTIVITY") : NULL;
     if (!activity) return cli_exit_code(cli);
-    /* JSON: the two responses, workflow tasks first. */
     struct table backlog = table_new(cli, (const char *const[]){"TASKS", "BACKLOG", "OLDEST", "ADDED/S", "STARTED/S", NULL});
     add_backlog(&backlog, workflow, "workflow");
     add_backlog(&backlog, activity, "activity");
     struct table pollers = table_new(cli, (const char *const[]){"TASKS", "WORKER", "LAST POLL", NULL});
     add_pollers(&pollers, workflow, "workflow");
     add_pollers(&pollers, activity, "activity");
-    if (cli->output != CLI_TEXT) {
-        cli_print_message(cli, &workflow->base);
-        cli_print_message(cli, &activity->base);
-        return CLI_OK;
-    }
     if (backlog.row_count) table_print(&backlog);
     if (backlog.row_count) buf_append_u8(&cli->out, '\n');
     if (pollers.row_count) table_print(&pollers);

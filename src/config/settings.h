@@ -31,7 +31,7 @@ enum { CONFIG_TEXT_MAX = 4096 };
     X(ADDR, grpc, "grpc", "127.0.0.1:7233", 0, 0, NULL, "server",                                                      \
       "Where gRPC clients and workers connect; port 0 takes a free one")                                               \
     X(ADDR, http, "http", "127.0.0.1:8080", 0, 0, NULL, "server",                                                      \
-      "Where /health and the HTTP API are; port 0 takes a free one")                                                   \
+      "Where /health is; port 0 takes a free one")                                                                     \
     X(ADDR, metrics, "metrics", "127.0.0.1:9090", 0, 0, NULL, "server",                                                \
       "Where /metrics is; port 0 takes a free one")                                                                    \
     X(COUNT, loops, "loops", "1", 0, 256, NULL, "server",                                                              \
