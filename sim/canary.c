@@ -12,7 +12,8 @@ static void start(struct io *io, void *arg) {
     io_exit(io, 0);
 }
 
-static void *begin(struct world *world, struct nemesis *nemesis) {
+static void *begin(struct world *world, struct nemesis *nemesis, const struct run_options *options) {
+    (void)options;
     (void)nemesis;
     world_start(world, world_add_node(world, &(struct world_node){.name = "canary", .start = start, .mute = true}), 0);
     return world;

@@ -77,6 +77,7 @@ static void make_args(const struct fleet_options *options, uint64_t seed, bool s
     add_number(args, "--fill", second ? 0xa5 : 0);
     add(args, "--counters");
     if (options->run.calm) add(args, "--calm");
+    if (options->run.plant) add(args, "--plant"), add(args, options->run.plant);
     if (record) add(args, "--record"), add(args, record);
     for (int fault = 0; fault < FAULT_COUNT; fault++)
         if (options->run.off[fault])
@@ -370,4 +371,71 @@ int run_sweep(const struct fleet_options *options) {
            sweep.pairs ? ", and another after the restart" : "");
     fflush(stdout);
     return run_fleet(&sweep);
+}
+
+/* ---- planted bugs ---- */
+
+struct plant_job {
+    pid_t pid;
+    const char *plant;                  /* NULL: nothing left to do */
+    uint64_t seed;
+    int64_t began;
+    char path[64];
+};
+
+static void start_plant(const struct fleet_options *options, struct plant_job *job) {
+    struct fleet_options own = *options;
+    own.run.plant = job->plant;
+    job->pid = spawn(&own, job->seed, false, job->path, NULL);
+}
+
+/* The line that tells what was found. */
+static void print_found(const struct plant_job *job, const struct fleet_options *options, int status) {
+    static const char *const oracles[] = {"a node died", "incorrect", "stuck", "leak", "diverged"};
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : WORLD_DIED;
+    char *text = read_all(job->path);
+    const char *why = strstr(text, "simulation: ");
+    int len = why ? (int)strcspn(why, "\n") : 0;
+    printf("%-28s seed %-4llu %-12s %.*s\n", job->plant, (unsigned long long)(job->seed - options->first + 1),
+           code >= WORLD_DIED && code <= WORLD_DIVERGED ? oracles[code - WORLD_DIED] : "?", len > 120 ? 120 : len,
+           why ? why : "");
+    fflush(stdout);
+    world_free(text);
+}
+
+int run_plants(const struct fleet_options *options, const char *const *plants, uint64_t limit) {
+    struct plant_job jobs[JOBS_MAX] = {0};
+    unsigned next = 0, running = 0, missed = 0, within_ten = 0, count = 0;
+    while (plants[count]) count++;
+    printf("%-28s %-9s %-12s %s\n", "planted bug", "found by", "oracle", "what it said");
+    for (;;) {
+        for (unsigned i = 0; i < options->jobs; i++) {
+            struct plant_job *job = &jobs[i];
+            if (job->pid || !plants[next]) continue;
+            *job = (struct plant_job){.plant = plants[next++], .seed = options->first};
+            snprintf(job->path, sizeof job->path, "/tmp/norn-sim-%d-plant-%u", (int)getpid(), i);
+            start_plant(options, job);
+            running++;
+        }
+        if (!running) break;
+        int status;
+        pid_t pid = waitpid(-1, &status, 0);
+        for (unsigned i = 0; i < options->jobs; i++) {
+            struct plant_job *job = &jobs[i];
+            if (job->pid != pid) continue;
+            job->pid = 0;
+            bool found = status != 0;
+            if (found) print_found(job, options, status);
+            if (found && job->seed - options->first < 10) within_ten++;
+            if (!found && ++job->seed < options->first + limit) {
+                start_plant(options, job);
+                continue;
+            }
+            if (!found) printf("%-28s not found in %llu seeds\n", job->plant, (unsigned long long)limit), missed++;
+            unlink(job->path);
+            running--;
+        }
+    }
+    printf("%s plants=%u found=%u within_ten=%u\n", missed ? "FAIL" : "PASS", count, count - missed, within_ten);
+    return missed ? WORLD_INCORRECT : 0;
 }

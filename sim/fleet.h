@@ -15,6 +15,8 @@ struct fleet_options {
 };
 /* Runs them, prints progress and a summary. The exit code is that of the first failure, or 0. */
 int run_fleet(const struct fleet_options *options);
+/* Each planted bug: seeds from `first` on until one fails, `limit` at most. A table; 0 when all were found. */
+int run_plants(const struct fleet_options *options, const char *const *plants, uint64_t limit);
 /* One seed, with a crash of its server at each io boundary; with `pairs` a second crash follows in its next life. */
 int run_sweep(const struct fleet_options *options);
 

@@ -408,7 +408,8 @@ static void client_start(struct io *io, void *arg) {
 
 /* ---- the run ---- */
 
-static void *begin(struct world *world, struct nemesis *nemesis) {
+static void *begin(struct world *world, struct nemesis *nemesis, const struct run_options *options) {
+    (void)options;
     static const char *const names[CLIENTS_MAX] = {"client-1", "client-2", "client-3", "client-4"};
     struct prng *prng = world_prng(world, PRNG_WORKLOAD);
     struct run *run = world_alloc(sizeof *run);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plant.h"
 #include "fleet.h"
 
 #ifndef NORN_COMMIT
@@ -37,7 +38,9 @@ static const char usage[] =
     "  --once                    each once\n"
     "  --sweep [--pairs]         instead of seeds: one seed of workload small, with a crash at each io boundary\n"
     "  --failed FILE             failing seeds are kept there, and run first\n"
-    "  --faults, --workloads     list them\n"
+    "  --plant NAME              with a planted bug (norn-sim-planted)\n"
+    "  --plants                  each planted bug in turn: after how many seeds is it found?\n"
+    "  --faults, --workloads, --list-plants     list them\n"
     "  --exempt                  what the simulator does not cover\n"
     "\n"
     "Exit codes: 0 passed, 70 a node died, 71 a checker found something wrong, 72 something did not finish, 73 a\n"
@@ -74,6 +77,26 @@ static int list_faults(void) {
     return 0;
 }
 
+static const char *const plants[] = {
+#ifdef NORN_PLANTS
+#define X(name, text, interleaving, what) text,
+    PLANTS(X)
+#undef X
+#endif
+    NULL,
+};
+
+static const char *find_plant(const char *name) {
+    for (unsigned i = 0; plants[i]; i++)
+        if (strcmp(plants[i], name) == 0) return plants[i];
+    wrong(plants[0] ? "unknown planted bug" : "planted bugs are in norn-sim-planted only, not here:", name);
+}
+
+static int list_plants(void) {
+    for (unsigned i = 0; plants[i]; i++) puts(plants[i]);
+    return 0;
+}
+
 static int list_workloads(void) {
     for (unsigned i = 0; workloads[i]; i++) printf("%-10s %s\n", workloads[i]->name, workloads[i]->text);
     return 0;
@@ -81,7 +104,7 @@ static int list_workloads(void) {
 
 struct options {
     struct fleet_options fleet;
-    bool many, one, twice;
+    bool many, one, twice, plants;
     int (*list)(void);
 };
 
@@ -97,10 +120,11 @@ static bool take_switch(struct options *options, const char *name) {
     } switches[] = {{"--trace", &run->trace}, {"--print", &run->print}, {"--calm", &run->calm},
                     {"--summary", &run->summary}, {"--counters", &run->counters}, {"--once", &options->fleet.once},
                     {"--twice", &options->twice}, {"--sweep", &options->fleet.sweep},
-                    {"--pairs", &options->fleet.pairs}};
+                    {"--pairs", &options->fleet.pairs}, {"--plants", &options->plants}};
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
         if (strcmp(name, switches[i].name) == 0) return *switches[i].to = true;
     if (strcmp(name, "--faults") == 0) options->list = list_faults;
+    if (strcmp(name, "--list-plants") == 0) options->list = list_plants;
     if (strcmp(name, "--workloads") == 0) options->list = list_workloads;
     if (strcmp(name, "--exempt") == 0) options->list = show_exempt;
     if (strcmp(name, "--help") == 0) options->list = show_usage;
@@ -118,6 +142,7 @@ static void take_value(struct options *options, const char *name, const char *va
     else if (strcmp(name, "--failed") == 0) fleet->failed_file = value;
     else if (strcmp(name, "--from") == 0) run->trace_from = (int64_t)number(value);
     else if (strcmp(name, "--until") == 0) run->until = (int64_t)number(value);
+    else if (strcmp(name, "--plant") == 0) run->plant = find_plant(value);
     else if (strcmp(name, "--crash-at") == 0) run->crash_at = number(value);
     else if (strcmp(name, "--crash-again") == 0) run->crash_again = number(value);
     else if (strcmp(name, "--fill") == 0) run->fill = (uint8_t)number(value);
@@ -142,6 +167,10 @@ int main(int argc, char **argv) {
         options.fleet.run.calm = true;
         if (!options.one) options.fleet.run.seed = 1;
         return run_sweep(&options.fleet);
+    }
+    if (options.plants) {
+        if (!plants[0]) wrong("planted bugs are in", "norn-sim-planted only");
+        return run_plants(&options.fleet, plants, options.many ? options.fleet.count : 300);
     }
     if (options.one == options.many) wrong("one of", "--seed and --seeds is needed");
     if (!options.fleet.jobs || options.fleet.jobs > 64) wrong("--jobs is from 1 to", "64");

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "fiber/fiber.h"
 #include "server/server.h"
+#include "run.h"
 #include "truth.h"
 #include "workload.h"
 
@@ -86,7 +87,8 @@ static void make_flows(struct truth *truth) {
 
 static unsigned add(struct truth *truth, struct nemesis *nemesis, const char *name, io_start_fn *start,
                     unsigned weight) {
-    unsigned node = world_add_node(truth->world, &(struct world_node){.name = name, .start = start, .arg = truth});
+    unsigned node = world_add_node(truth->world, &(struct world_node){
+        .name = name, .start = start, .arg = truth, .env = start == server_node_start ? truth->server_env : NULL});
     nemesis_add(nemesis, node, weight);
     world_start(truth->world, node, 0);
     return node;
@@ -106,11 +108,13 @@ static void exited(struct world *world, unsigned node, int code, void *arg) {
     world_fail(world, WORLD_INCORRECT, "the server ended with code %d: %.*s", code, (int)(end - begin), text + begin);
 }
 
-static void *begin(struct world *world, struct nemesis *nemesis) {
+static void *begin(struct world *world, struct nemesis *nemesis, const struct run_options *options) {
     static const char *const workers[] = {"worker-1", "worker-2"}, *const clients[] = {"client-1", "client-2"};
     struct prng *prng = world_prng(world, PRNG_WORKLOAD);
     struct truth *truth = world_alloc(sizeof *truth);
     truth->world = world;
+    if (options->plant) snprintf(truth->plant, sizeof truth->plant, "NORN_PLANT=%s", options->plant);
+    truth->server_env[0] = truth->plant;
     truth->worker_count = (unsigned)prng_range(prng, 1, 2);
     truth->client_count = (unsigned)prng_range(prng, 1, 2);
     make_flows(truth);
@@ -124,10 +128,12 @@ static void *begin(struct world *world, struct nemesis *nemesis) {
 }
 
 /* One of each kind, at once: short enough to crash it at every boundary. */
-static void *begin_small(struct world *world, struct nemesis *nemesis) {
+static void *begin_small(struct world *world, struct nemesis *nemesis, const struct run_options *options) {
     static const char *const scripts[] = {"a1,t200;s1;m", "h1;n;a0", "x"};
     struct truth *truth = world_alloc(sizeof *truth);
     truth->world = world;
+    if (options->plant) snprintf(truth->plant, sizeof truth->plant, "NORN_PLANT=%s", options->plant);
+    truth->server_env[0] = truth->plant;
     truth->small = true;
     truth->worker_count = truth->client_count = 1;
     truth->flow_count = ARRAY_LEN(scripts);

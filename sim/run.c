@@ -70,7 +70,7 @@ static void print_last(struct world *world, const struct run_options *options, i
 static void run_phases(struct world *world, const struct run_options *options) {
     const struct workload *workload = options->workload;
     struct nemesis *nemesis = nemesis_create(world);
-    void *run = workload->begin(world, nemesis);
+    void *run = workload->begin(world, nemesis, options);
     nemesis_begin(nemesis, WORK_SECONDS_MAX * SIM_SECOND);
     nemesis_crash_at(nemesis, 0, options->crash_at, options->crash_again);
     int64_t work = prng_range(world_prng(world, PRNG_SWARM), 5, WORK_SECONDS_MAX) * SIM_SECOND;
@@ -91,7 +91,7 @@ static void run_phases(struct world *world, const struct run_options *options) {
 /* For --until: the work phase alone. */
 static void run_part(struct world *world, const struct run_options *options) {
     struct nemesis *nemesis = nemesis_create(world);
-    void *run = options->workload->begin(world, nemesis);
+    void *run = options->workload->begin(world, nemesis, options);
     nemesis_begin(nemesis, WORK_SECONDS_MAX * SIM_SECOND);
     world_run_until(world, options->until);
     nemesis_destroy(nemesis);
@@ -100,8 +100,9 @@ static void run_part(struct world *world, const struct run_options *options) {
 
 int run_seed(const struct run_options *options) {
     char command[256];
-    snprintf(command, sizeof command, "norn-sim --workload %s --seed %llu%s --trace", options->workload->name,
-             (unsigned long long)options->seed, options->calm ? " --calm" : "");
+    snprintf(command, sizeof command, "norn-sim --workload %s --seed %llu%s%s%s --trace", options->workload->name,
+             (unsigned long long)options->seed, options->calm ? " --calm" : "", options->plant ? " --plant " : "",
+             options->plant ? options->plant : "");
     struct world *world = world_create(&(struct world_options){
         .seed = options->seed, .trace = options->trace, .print = options->print, .fill = options->fill,
         .trace_from = options->trace_from, .command = command, .record = options->record});

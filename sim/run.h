@@ -13,6 +13,7 @@ struct run_options {
     bool summary;                       /* the table of faults after the run */
     bool counters;                      /* the same for the parent process, one line */
     uint8_t fill;
+    const char *plant;                  /* a planted bug for the server; NULL is none */
     int64_t until;                      /* stops here; 0 does not */
     uint64_t crash_at, crash_again;     /* boundaries of the first node's first two lives; 0 is none */
     int64_t trace_from;

@@ -33,6 +33,7 @@ struct truth {
     struct truth_flow flows[TRUTH_FLOWS_MAX];
     unsigned flow_count, closed_count, judged_count;
     unsigned server, clients[4], client_count, workers[4], worker_count;
+    char plant[64], *server_env[2];      /* the server's environment: a planted bug */
     bool small;                          /* no mischief, and one configuration */
     bool calm;                           /* clients fetch histories now */
     uint64_t starts, signals, cancels, queries, tasks, activities, heartbeats, histories, duplicates, dropped;

@@ -5,10 +5,12 @@
 #include "nemesis.h"
 #include "world.h"
 
+struct run_options;
+
 struct workload {
     const char *name, *text;
     /* Adds nodes to the world and starts them; gives what the other functions take. */
-    void *(*begin)(struct world *world, struct nemesis *nemesis);
+    void *(*begin)(struct world *world, struct nemesis *nemesis, const struct run_options *options);
     /* True when the clients have done all that they wanted; asked often. */
     bool (*finished)(void *run);
     /* Told that faults have stopped: from here on all that can finish must. */
