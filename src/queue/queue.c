@@ -424,7 +424,7 @@ void queues_poll(struct queues *queues, struct call *call, const struct queue_po
 void queues_poll_again(struct queues *queues, struct call *call) {
     struct poll *poll = call->waiter;
     if (call->cancelled) call_fail(call, STATUS_CANCELLED, "the client cancelled the poll");
-    else if (poll->expires <= io_now(queues->io)) call_reply(call, poll->options.empty_response);
+    else if (queues->closing || poll->expires <= io_now(queues->io)) call_reply(call, poll->options.empty_response);
     else wait_in_queue(poll);
 }
 

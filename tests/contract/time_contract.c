@@ -186,7 +186,7 @@ static void hooked_run(struct io *io, struct io_hook *hook) {
 static void hooks_run_before_the_loop_sleeps(struct io *io) {
     struct hooked hooked = {.hook.run = hooked_run, .again = 1};
     probe_init(&hooked.timer, "timer");
-    io_timer(io, &hooked.timer.op, io_now(io) + 5 * MS);
+    io_timer(io, &hooked.timer.op, io_now(io) + 1000 * MS);
     io_hook_arm(io, &hooked.hook);
     io_hook_arm(io, &hooked.hook);
     say(io, "  armed");
