@@ -10,6 +10,9 @@
 #include "fiber/fiber.h"
 #include "workload.h"
 
+/* An error of the disk ends the process, in the words that the world takes for its own doing. */
+#define DISK(condition) CHECKF(condition, "the disk failed, stopping: %s", #condition)
+
 enum { CLIENTS_MAX = 4, NUMBERS_MAX = 400, PORT = 7000, RECORD = 16, SUMMARY_EVERY = 20 };
 
 struct run {                            /* the world's; what clients know for certain */
@@ -162,14 +165,22 @@ static void give_answers(struct server *server, struct buf *answers) {
     }
 }
 
+/* Until there is room: a full disk passes. */
+static void write_whole(struct server *server, const struct buf *batch) {
+    int64_t written;
+    while ((written = fiber_write(server->io, server->log, batch->data, batch->len, server->log_size)) == -IO_ENOSPC)
+        fiber_sleep_until(server->io, io_now(server->io) + 10 * SIM_MS);
+    DISK(written == (int64_t)batch->len);
+}
+
 /* Writes what gathered while the last write was under way, syncs, and answers. */
 static void flush(struct server *server) {
     struct io *io = server->io;
     struct buf batch = server->batch, answers = server->answers;
     server->batch = server->answers = (struct buf){0};
     if (batch.len) {
-        CHECK(fiber_write(io, server->log, batch.data, batch.len, server->log_size) == (int64_t)batch.len);
-        CHECK(fiber_datasync(io, server->log) == 0);
+        write_whole(server, &batch);
+        DISK(fiber_datasync(io, server->log) == 0);
         server->log_size += batch.len;
         server->durable_count += batch.len / RECORD;
     }
@@ -186,10 +197,10 @@ static void recover(struct server *server) {
     struct io *io = server->io;
     int64_t made = fiber_mkdir(io, "/data");
     CHECK(made == 0 || made == -IO_EEXIST);
-    CHECK(fiber_open(io, "/data/log", IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE, &server->log) == 0);
-    CHECK(fiber_dir_sync(io, "/") == 0 && fiber_dir_sync(io, "/data") == 0);
+    DISK(fiber_open(io, "/data/log", IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE, &server->log) == 0);
+    DISK(fiber_dir_sync(io, "/") == 0 && fiber_dir_sync(io, "/data") == 0);
     struct buf bytes = {0};
-    CHECK(fiber_read_file(io, "/data/log", 1 << 20, &bytes) >= 0);
+    DISK(fiber_read_file(io, "/data/log", 1 << 20, &bytes) >= 0);
     uint64_t number;
     while (bytes.len - server->log_size >= RECORD && get_record(bytes.data + server->log_size, &number)) {
         CHECKF(server->state[number] == UNKNOWN, "a number is twice in the journal");
@@ -197,7 +208,7 @@ static void recover(struct server *server) {
         server->log_size += RECORD;
     }
     server->durable_count = server->log_size / RECORD;
-    CHECK(fiber_truncate(io, server->log, server->log_size) == 0 && fiber_datasync(io, server->log) == 0);
+    DISK(fiber_truncate(io, server->log, server->log_size) == 0 && fiber_datasync(io, server->log) == 0);
     buf_clear(&bytes);
     if (fiber_read_file(io, "/data/summary", 64, &bytes) >= 0 && bytes.len == RECORD) {
         CHECKF(get_record(bytes.data, &number) || !load_u64(bytes.data), "a torn summary");
