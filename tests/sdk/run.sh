@@ -57,7 +57,7 @@ for suite in $suites; do run "$suite" --address "$grpc"; done
 finish "$temp/clear.log"
 
 echo "mutual TLS"
-"$here/certs.sh" "$temp/certs"
+bash "$here/certs.sh" "$temp/certs"
 certs=$temp/certs
 start_server "$temp/tls" --tls-cert "$certs/server.pem" --tls-key "$certs/server.key" --tls-client-ca "$certs/ca.pem"
 for suite in $suites; do
