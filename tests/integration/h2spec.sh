@@ -44,7 +44,7 @@ check "HTTP/2 on the http port" '^HTTP/2 200' curl -sSi --http2-prior-knowledge 
 stop_server || failures=$((failures + 1))
 
 # --- TLS -------------------------------------------------------------------------------------------
-"$here/../sdk/certs.sh" "$TEST_DIR/certs"
+bash "$here/../sdk/certs.sh" "$TEST_DIR/certs"
 cd "$TEST_DIR/certs"
 start_server "$TEST_DIR/tls" --tls-cert server.pem --tls-key server.key
 conforms "TLS" --tls --insecure
@@ -82,7 +82,7 @@ kill -HUP "$server"
 sleep 1
 check "a broken certificate leaves the old one" "^$before\$" bash -c serial
 mkdir again
-"$here/../sdk/certs.sh" again
+bash "$here/../sdk/certs.sh" again
 cp again/server.pem live.pem
 cp again/server.key live.key
 kill -HUP "$server"
