@@ -41,14 +41,14 @@ static void on_signal(struct io *io, struct io_op *op) {
     grpc_client_close(agent->client, on_client_closed, agent);
 }
 
-void agent_begin(struct agent *agent, struct io *io, struct truth *truth) {
+void agent_begin(struct agent *agent, struct io *io, struct truth *truth, const char *client_name) {
     agent->io = io;
     agent->truth = truth;
     agent->signals = (struct io_op){.done = on_signal, .ctx = agent};
     io_signals(io, &agent->signals);
     struct io_addr addr;
     world_node_addr(truth->world, truth->server, GRPC_PORT, &addr);
-    struct grpc_client_options options = {.client_name = "norn-sim", .client_version = "1.0.0"};
+    struct grpc_client_options options = {.client_name = client_name, .client_version = "1.0.0"};
     agent->client = grpc_client_create(io, &addr, &options);
 }
 
@@ -62,6 +62,16 @@ void agent_fiber_ends(struct agent *agent) {
     maybe_last(agent);
 }
 
+/* Without faults the server has no excuse: every call is answered in time. A query depends on workers. */
+static void check_strict(struct agent *agent, const char *method, const struct status *status) {
+    bool late = status->code == STATUS_DEADLINE_EXCEEDED || status->code == STATUS_UNAVAILABLE;
+    if (!late || !agent->truth->strict || agent->ending || strcmp(method, "QueryWorkflow") == 0) return;
+    struct world *world = agent->truth->world;
+    if (world_incarnation(world, agent->truth->server) > 1 || world_now(world) < SIM_SECOND) return;
+    world_fail(world, WORLD_INCORRECT, "%s ended with %s in a world without faults: %s", method,
+               status_code_name(status->code), status->message);
+}
+
 bool agent_call(struct agent *agent, const char *method, const void *request, const ProtobufCMessageDescriptor *type,
                 int64_t timeout, struct grpc_result *result, void *response) {
     *result = (struct grpc_result){.status = {STATUS_CANCELLED, "ending"}};
@@ -71,7 +81,62 @@ bool agent_call(struct agent *agent, const char *method, const void *request, co
     snprintf(path, sizeof path, "/temporal.api.workflowservice.v1.WorkflowService/%s", method);
     grpc_call_wait(agent->client, path, request, type, io_now(agent->io) + timeout, result, &message);
     *(ProtobufCMessage **)response = message;
+    check_strict(agent, method, &result->status);
     return status_ok(result->status) && message;
+}
+
+/* The call that is to be taken back, when it is still under way then. */
+struct impatient {
+    struct agent *agent;
+    struct fiber *fiber;
+    struct io_op timer;
+    uint64_t call;
+    bool done;
+    enum status_code code;
+    struct buf message;
+};
+
+static void on_impatient_done(struct io *io, void *ctx, struct grpc_result *result) {
+    struct impatient *impatient = ctx;
+    impatient->done = true;
+    impatient->code = result->status.code;
+    if (status_ok(result->status)) buf_append_bytes(&impatient->message, result->message);
+    fiber_wake(io, impatient->fiber);
+}
+
+static void on_patience_ends(struct io *io, struct io_op *op) {
+    struct impatient *impatient = op->ctx;
+    if (!impatient->done && op->result == 0) grpc_cancel(impatient->agent->client, impatient->call);
+    fiber_wake(io, impatient->fiber);
+}
+
+bool agent_call_cancel(struct agent *agent, const char *method, const void *request,
+                       const ProtobufCMessageDescriptor *type, int64_t timeout, int64_t patience,
+                       struct grpc_result *result, void *response) {
+    *result = (struct grpc_result){.status = {STATUS_CANCELLED, "ending"}};
+    if (agent->ending) return false;
+    struct io *io = agent->io;
+    struct impatient impatient = {.agent = agent, .fiber = fiber_current(io)};
+    size_t len = protobuf_c_message_get_packed_size(request);
+    uint8_t *bytes = arena_alloc(&result->arena, len + 1);
+    protobuf_c_message_pack(request, bytes);
+    char path[128];
+    snprintf(path, sizeof path, "/temporal.api.workflowservice.v1.WorkflowService/%s", method);
+    impatient.timer = (struct io_op){.done = on_patience_ends, .ctx = &impatient};
+    io_timer(io, &impatient.timer, io_now(io) + patience);
+    impatient.call = grpc_call(agent->client, path, bytes_of(bytes, len), io_now(io) + timeout, on_impatient_done,
+                               &impatient);
+    while (!impatient.done) fiber_park(io);
+    io_cancel(io, &impatient.timer);
+    while (impatient.timer.busy) fiber_park(io);
+    ProtobufCMessage *message = NULL;
+    if (impatient.code == STATUS_OK)
+        message = protobuf_c_message_unpack(type, arena_pb(&result->arena), impatient.message.len,
+                                            impatient.message.len ? impatient.message.data : (const uint8_t *)"");
+    result->status = (struct status){impatient.code, "cancelled or not"};
+    buf_free(&impatient.message);
+    *(ProtobufCMessage **)response = message;
+    return message != NULL;
 }
 
 void agent_sleep(struct agent *agent, int64_t ns) {
@@ -102,6 +167,14 @@ Payloads *agent_payload(struct arena *arena, const char *format, ...) {
     char *text = arena_vprintf(arena, format, args);
     va_end(args);
     return payloads_json(arena, bytes_str(text));
+}
+
+const char *agent_padding(struct arena *arena, unsigned bytes) {
+    if (!bytes) return "";
+    char *text = arena_alloc(arena, bytes + 1);
+    memset(text, 'p', bytes);
+    text[0] = ' ';
+    return text;
 }
 
 PB(Common__V1__WorkflowExecution) *agent_execution(struct arena *arena, const char *id, const char *run) {

@@ -22,8 +22,8 @@ struct agent {
 #define AGENT_NEW(arena, name) PB_NEW((arena), temporal__api__workflowservice__v1__##name)
 #define AGENT_TYPE(name) (&temporal__api__workflowservice__v1__##name##__descriptor)
 
-/* Connects to the server and waits for SIGTERM. */
-void agent_begin(struct agent *agent, struct io *io, struct truth *truth);
+/* Connects to the server, as this kind of client, and waits for SIGTERM. */
+void agent_begin(struct agent *agent, struct io *io, struct truth *truth, const char *client_name);
 /* Starts a fiber that the end waits for; fn ends soon once agent->ending. */
 void agent_fiber(struct agent *agent, const char *name, fiber_fn *fn, void *arg);
 /* Called by such a fiber last. */
@@ -32,6 +32,10 @@ void agent_fiber_ends(struct agent *agent);
 /* One call of WorkflowService. False unless OK: the status is in result, which is freed by the caller either way. */
 bool agent_call(struct agent *agent, const char *method, const void *request, const ProtobufCMessageDescriptor *type,
                 int64_t timeout, struct grpc_result *result, void *response);
+/* The same, but the call is taken back after `patience`, as a client does that goes away. */
+bool agent_call_cancel(struct agent *agent, const char *method, const void *request,
+                       const ProtobufCMessageDescriptor *type, int64_t timeout, int64_t patience,
+                       struct grpc_result *result, void *response);
 /* Sleeps, in parts; ends early when the agent ends. */
 void agent_sleep(struct agent *agent, int64_t ns);
 /* 0 .. bound-1, from the process's entropy. */
@@ -42,6 +46,8 @@ bool agent_mischief(struct agent *agent, uint32_t per_thousand);
 /* Small messages. */
 char *agent_text(struct arena *arena, const char *text);
 Payloads *agent_payload(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* As many spaces and letters, to make a payload large. */
+const char *agent_padding(struct arena *arena, unsigned bytes);
 PB(Common__V1__WorkflowExecution) *agent_execution(struct arena *arena, const char *id, const char *run);
 PB(Taskqueue__V1__TaskQueue) *agent_queue(struct arena *arena, const char *name, bool sticky);
 Google__Protobuf__Duration *agent_duration(struct arena *arena, int64_t ns);

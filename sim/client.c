@@ -24,17 +24,18 @@ static void set_at(struct truth_flow *flow, const char *text) { snprintf(flow->a
 /* ---- start ---- */
 
 static void fill_start(struct arena *arena, const struct truth_flow *flow, WS(StartWorkflowExecutionRequest) *request) {
-    request->namespace_ = agent_text(arena, SIM_NAMESPACE);
+    request->namespace_ = agent_text(arena, flow->namespace);
     request->workflow_id = agent_text(arena, flow->id);
     request->workflow_type = PB_NEW(arena, temporal__api__common__v1__workflow_type);
     request->workflow_type->name = agent_text(arena, "flow");
     request->task_queue = agent_queue(arena, SIM_QUEUE, false);
-    request->input = agent_payload(arena, "%s", flow->script);
+    request->input = agent_payload(arena, "%s%s", flow->script, agent_padding(arena, flow->padding));
     request->workflow_task_timeout = agent_duration(arena, 10 * SIM_SECOND);
     request->identity = agent_text(arena, "client");
-    request->request_id = arena_printf(arena, "start-%s", flow->id);
+    request->request_id = arena_printf(arena, "start-%u", flow->number);
     request->workflow_id_reuse_policy =
-        TEMPORAL__API__ENUMS__V1__WORKFLOW_ID_REUSE_POLICY__WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE;
+        flow->before ? TEMPORAL__API__ENUMS__V1__WORKFLOW_ID_REUSE_POLICY__WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+                     : TEMPORAL__API__ENUMS__V1__WORKFLOW_ID_REUSE_POLICY__WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE;
 }
 
 static void start_known(struct agent *agent, struct truth_flow *flow, const char *run_id) {
@@ -59,12 +60,33 @@ static void start_flow(struct agent *agent, struct truth_flow *flow) {
         if (agent_call(agent, "StartWorkflowExecution", request, AGENT_TYPE(start_workflow_execution_response),
                        CALL_SECONDS * SIM_SECOND, &result, &response))
             start_known(agent, flow, response->run_id);
-        else if (result.status.code == STATUS_ALREADY_EXISTS)
+        else if (result.status.code == STATUS_ALREADY_EXISTS && !flow->before)
             start_known(agent, flow, NULL);              /* ours, and closed by now */
+        else if (result.status.code == STATUS_NOT_FOUND || result.status.code == STATUS_ALREADY_EXISTS)
+            world_fail(agent->truth->world, WORLD_INCORRECT, "%s (script %s, after script %s in run %s): its start was refused: %s",
+                       flow->id, flow->script, flow->before ? flow->before->script : "-",
+                       flow->before ? flow->before->run_id : "-", result.status.message);
         grpc_result_free(&result);
         arena_free(&arena);
         if (flow->started != KNOWN_YES) agent_sleep(agent, 200 * SIM_MS);
     }
+}
+
+/* An open workflow is started again with its own request id: the same run must answer. */
+static void start_again(struct agent *agent, struct truth_flow *flow) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(StartWorkflowExecutionRequest) *request = AGENT_NEW(&arena, start_workflow_execution_request);
+    WS(StartWorkflowExecutionResponse) *response;
+    fill_start(&arena, flow, request);
+    if (agent_call(agent, "StartWorkflowExecution", request, AGENT_TYPE(start_workflow_execution_response),
+                   CALL_SECONDS * SIM_SECOND, &result, &response))
+        start_known(agent, flow, response->run_id);
+    else if (result.status.code == STATUS_ALREADY_EXISTS)
+        world_fail(agent->truth->world, WORLD_INCORRECT, "%s: its own request id does not find its open run: %s", flow->id,
+                   result.status.message);
+    grpc_result_free(&result);
+    arena_free(&arena);
 }
 
 /* ---- signals, cancel requests, queries ---- */
@@ -75,11 +97,11 @@ static void send_signal(struct agent *agent, struct truth_flow *flow, unsigned n
         struct grpc_result result;
         WS(SignalWorkflowExecutionRequest) *request = AGENT_NEW(&arena, signal_workflow_execution_request);
         WS(SignalWorkflowExecutionResponse) *response;
-        request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+        request->namespace_ = agent_text(&arena, flow->namespace);
         request->workflow_execution = agent_execution(&arena, flow->id, "");
         request->signal_name = agent_text(&arena, "number");
-        request->input = agent_payload(&arena, "%u", number + 1);
-        request->request_id = arena_printf(&arena, "signal-%s-%u", flow->id, number);
+        request->input = agent_payload(&arena, "%u%s", number + 1, agent_padding(&arena, flow->padding));
+        request->request_id = arena_printf(&arena, "signal-%u-%u", flow->number, number);
         flow->signals[number] = KNOWN_MAYBE;
         set_at(flow, "signal");
         bool good = agent_call(agent, "SignalWorkflowExecution", request,
@@ -102,9 +124,9 @@ static void request_cancel(struct agent *agent, struct truth_flow *flow) {
         WS(RequestCancelWorkflowExecutionRequest) *request =
             AGENT_NEW(&arena, request_cancel_workflow_execution_request);
         WS(RequestCancelWorkflowExecutionResponse) *response;
-        request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+        request->namespace_ = agent_text(&arena, flow->namespace);
         request->workflow_execution = agent_execution(&arena, flow->id, "");
-        request->request_id = arena_printf(&arena, "cancel-%s", flow->id);
+        request->request_id = arena_printf(&arena, "cancel-%u", flow->number);
         flow->cancelled = KNOWN_MAYBE;
         set_at(flow, "cancel");
         bool good = agent_call(agent, "RequestCancelWorkflowExecution", request,
@@ -124,7 +146,7 @@ static void query(struct agent *agent, struct truth_flow *flow) {
     struct grpc_result result;
     WS(QueryWorkflowRequest) *request = AGENT_NEW(&arena, query_workflow_request);
     WS(QueryWorkflowResponse) *response;
-    request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+    request->namespace_ = agent_text(&arena, flow->namespace);
     request->execution = agent_execution(&arena, flow->id, "");
     request->query = PB_NEW(&arena, temporal__api__query__v1__workflow_query);
     request->query->query_type = agent_text(&arena, "signals");
@@ -147,37 +169,22 @@ static void query(struct agent *agent, struct truth_flow *flow) {
     arena_free(&arena);
 }
 
-static void work_on(struct agent *agent, struct truth_flow *flow) {
-    while (flow->signal_next < flow->signals_wanted && !agent->ending) {
-        agent_sleep(agent, agent_dice(agent, 3000) * SIM_MS);
-        if (!flow->has_again && agent_dice(agent, 4) == 0) query(agent, flow);
-        if (agent->ending) return;
-        send_signal(agent, flow, flow->signal_next);
-        if (agent->ending) return;
-        flow->signal_next++;
-        if (!flow->has_again && agent_dice(agent, 4) == 0) query(agent, flow);
-    }
-    if (flow->cancel_wanted && flow->cancelled != KNOWN_YES) {
-        agent_sleep(agent, agent_dice(agent, 10000) * SIM_MS);
-        request_cancel(agent, flow);
-    }
-}
-
 /* ---- histories ---- */
 
-static WS(GetWorkflowExecutionHistoryRequest) *history_request(struct arena *arena, const char *id, const char *run) {
+static WS(GetWorkflowExecutionHistoryRequest) *history_request(struct arena *arena, const struct truth_flow *flow, const char *run) {
     WS(GetWorkflowExecutionHistoryRequest) *request = AGENT_NEW(arena, get_workflow_execution_history_request);
-    request->namespace_ = agent_text(arena, SIM_NAMESPACE);
-    request->execution = agent_execution(arena, id, run);
+    request->namespace_ = agent_text(arena, flow->namespace);
+    request->execution = agent_execution(arena, flow->id, run);
     return request;
 }
 
 /* Waits until the run has closed; another run may follow. True when the answer was a close event. */
-static bool await_close(struct agent *agent, const char *id, const char *run, struct flow_event *close) {
+static bool await_close(struct agent *agent, const struct truth_flow *flow, const char *run,
+                        struct flow_event *close) {
     struct arena arena = {0};
     struct grpc_result result;
     WS(GetWorkflowExecutionHistoryResponse) *response;
-    WS(GetWorkflowExecutionHistoryRequest) *request = history_request(&arena, id, run);
+    WS(GetWorkflowExecutionHistoryRequest) *request = history_request(&arena, flow, run);
     request->wait_new_event = true;
     request->history_event_filter_type =
         TEMPORAL__API__ENUMS__V1__HISTORY_EVENT_FILTER_TYPE__HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT;
@@ -185,12 +192,12 @@ static bool await_close(struct agent *agent, const char *id, const char *run, st
                              AGENT_TYPE(get_workflow_execution_history_response), 30 * SIM_SECOND, &result, &response);
     if (result.status.code == STATUS_NOT_FOUND)
         world_fail(agent->truth->world, WORLD_INCORRECT, "%s, run %s: its start was acknowledged, and it is not there: %s",
-                   id, run, result.status.message);
+                   flow->id, run, result.status.message);
     closed = closed && response->history && response->history->n_events == 1;
     if (closed) {
         flow_event_of(response->history->events[0], close);
         if (!flow_is_close(close->type))
-            world_fail(agent->truth->world, WORLD_INCORRECT, "%s: event %lld of type %d was told as its close", id,
+            world_fail(agent->truth->world, WORLD_INCORRECT, "%s: event %lld of type %d was told as its close", flow->id,
                        (long long)close->id, close->type);
     }
     grpc_result_free(&result);
@@ -205,7 +212,7 @@ static void await_end(struct agent *agent, struct truth_flow *flow) {
     while (!agent->ending && !flow->closed) {
         struct flow_event close;
         set_at(flow, "await the end");
-        if (!await_close(agent, flow->id, run, &close)) {
+        if (!await_close(agent, flow, run, &close)) {
             agent_sleep(agent, 100 * SIM_MS);
         } else if (close.type == FLOW_EVENT(WORKFLOW_EXECUTION_CONTINUED_AS_NEW)) {
             snprintf(run, sizeof run, "%s", close.text);
@@ -226,11 +233,11 @@ void truth_run_add(struct truth_run *run, const struct flow_event *event) {
 }
 
 /* One page; false when the call failed. */
-static bool read_page(struct agent *agent, const char *id, struct truth_run *run, struct buf *token, bool *more) {
+static bool read_page(struct agent *agent, const struct truth_flow *flow, struct truth_run *run, struct buf *token, bool *more) {
     struct arena arena = {0};
     struct grpc_result result;
     WS(GetWorkflowExecutionHistoryResponse) *response;
-    WS(GetWorkflowExecutionHistoryRequest) *request = history_request(&arena, id, run->run_id);
+    WS(GetWorkflowExecutionHistoryRequest) *request = history_request(&arena, flow, run->run_id);
     request->maximum_page_size = (int32_t)(1 + agent_dice(agent, 40));
     request->next_page_token = pb_binary(buf_bytes(token));
     bool good = agent_call(agent, "GetWorkflowExecutionHistory", request,
@@ -251,24 +258,26 @@ static bool read_page(struct agent *agent, const char *id, struct truth_run *run
     return good;
 }
 
-static void read_run(struct agent *agent, const char *id, struct truth_run *run) {
+static void read_run(struct agent *agent, const struct truth_flow *flow, struct truth_run *run) {
     while (!run->whole && !agent->ending) {
         struct buf token = {0};
         bool more = true, good = true;
         run->count = 0;
-        while (good && more) good = read_page(agent, id, run, &token, &more);
+        while (good && more) good = read_page(agent, flow, run, &token, &more);
         buf_free(&token);
         run->whole = good;
         if (!good) agent_sleep(agent, 200 * SIM_MS);
     }
 }
 
+static void list(struct agent *agent, struct truth_flow *flow, bool closed);
+
 /* When the start was never answered with a run: the newest run names the first. */
 static bool find_first_run(struct agent *agent, struct truth_flow *flow) {
     struct truth_run *run = &flow->runs[0];
     run->run_id[0] = 0;
     run->whole = false;
-    read_run(agent, flow->id, run);
+    read_run(agent, flow, run);
     if (!run->whole || !run->count) return false;
     snprintf(flow->run_id, sizeof flow->run_id, "%s", run->events[0].first_run);
     run->whole = false;
@@ -282,7 +291,7 @@ static void read_chain(struct agent *agent, struct truth_flow *flow) {
     snprintf(flow->runs[0].run_id, sizeof flow->runs[0].run_id, "%s", flow->run_id);
     for (unsigned i = 0; i < flow->run_count && !agent->ending; i++) {
         struct truth_run *run = &flow->runs[i];
-        read_run(agent, flow->id, run);
+        read_run(agent, flow, run);
         if (!run->whole || !run->count) return;
         const struct flow_event *last = &run->events[run->count - 1];
         if (last->type != FLOW_EVENT(WORKFLOW_EXECUTION_CONTINUED_AS_NEW)) continue;
@@ -292,13 +301,122 @@ static void read_chain(struct agent *agent, struct truth_flow *flow) {
     }
     if (agent->ending || flow->judged) return;
     judge_flow(agent->truth, flow);
+    if (!agent->truth->calm) return;
+    list(agent, flow, true);
+    if (agent->ending || flow->judged) return;
     flow->judged = true;
     agent->truth->judged_count++;
     agent->truth->histories += flow->run_count;
     set_at(flow, "judged");
 }
 
+/* ---- what a client does with an open workflow ---- */
+
+/* Reads the open run: what it shows stays. */
+static void look(struct agent *agent, struct truth_flow *flow) {
+    if (!flow->run_id[0]) return;
+    struct truth_run run = {0};
+    snprintf(run.run_id, sizeof run.run_id, "%s", flow->run_id);
+    struct buf token = {0};
+    bool more = true, good = true;
+    while (good && more) good = read_page(agent, flow, &run, &token, &more);
+    if (good) judge_seen(agent->truth, flow, &run);
+    buf_free(&token);
+    world_free(run.events);
+}
+
+/* A list finds it right after its start, and shows how it is. */
+static void list(struct agent *agent, struct truth_flow *flow, bool closed) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(ListWorkflowExecutionsRequest) *request = AGENT_NEW(&arena, list_workflow_executions_request);
+    WS(ListWorkflowExecutionsResponse) *response;
+    request->namespace_ = agent_text(&arena, flow->namespace);
+    request->query = arena_printf(&arena, "WorkflowId = '%s'", flow->id);
+    const char *run_id = flow->run_count ? flow->runs[flow->run_count - 1].run_id : flow->run_id;
+    if (run_id[0] && agent_call(agent, "ListWorkflowExecutions", request, AGENT_TYPE(list_workflow_executions_response),
+                                CALL_SECONDS * SIM_SECOND, &result, &response)) {
+        const PB(Workflow__V1__WorkflowExecutionInfo) *info = NULL;
+        for (size_t i = 0; i < response->n_executions; i++)
+            if (strcmp(response->executions[i]->execution->run_id, run_id) == 0) info = response->executions[i];
+        if (!info)
+            world_fail(agent->truth->world, WORLD_INCORRECT, "%s, run %s: a list does not find it, only %zu others", flow->id,
+                       run_id, response->n_executions);
+        bool running = info->status ==
+                       TEMPORAL__API__ENUMS__V1__WORKFLOW_EXECUTION_STATUS__WORKFLOW_EXECUTION_STATUS_RUNNING;
+        if (closed && (running || (size_t)info->history_length != flow->runs[flow->run_count - 1].count))
+            world_fail(agent->truth->world, WORLD_INCORRECT, "%s, run %s: a list shows %s, %lld events; it has %zu",
+                       flow->id, run_id, running ? "it running" : "it closed", (long long)info->history_length,
+                       flow->runs[flow->run_count - 1].count);
+        agent->truth->lists++;
+        grpc_result_free(&result);
+    } else if (run_id[0]) {
+        grpc_result_free(&result);
+    }
+    arena_free(&arena);
+}
+
+static void something(struct agent *agent, struct truth_flow *flow) {
+    switch (agent_dice(agent, 8)) {
+    case 0: look(agent, flow); break;
+    case 1: list(agent, flow, false); break;
+    case 2: if (flow->before) look(agent, flow->before); break;
+    case 3: if (flow->cancel_wanted && flow->cancelled == KNOWN_NOT) start_again(agent, flow); break;
+    default: if (!flow->has_again) query(agent, flow);
+    }
+}
+
+static void work_on(struct agent *agent, struct truth_flow *flow) {
+    unsigned pause = flow->has_again ? 300 : 3000;       /* in ms; often in the middle of a workflow task */
+    while (flow->signal_next < flow->signals_wanted && !agent->ending) {
+        agent_sleep(agent, agent_dice(agent, pause) * SIM_MS);
+        if (agent_dice(agent, 3) == 0) something(agent, flow);
+        if (agent->ending) return;
+        send_signal(agent, flow, flow->signal_next);
+        if (agent->ending) return;
+        flow->signal_next++;
+        if (agent_dice(agent, 2) == 0) something(agent, flow);
+    }
+    if (flow->cancel_wanted && flow->cancelled != KNOWN_YES) {
+        agent_sleep(agent, agent_dice(agent, 10000) * SIM_MS);
+        something(agent, flow);
+        if (!agent->ending) request_cancel(agent, flow);
+    }
+}
+
 /* ---- the process ---- */
+
+/* Its namespace is there, and the workflow whose id it takes has ended. */
+static bool may_start(const struct truth *truth, const struct truth_flow *flow) {
+    for (unsigned i = 0; i < truth->namespace_count; i++)
+        if (flow->namespace == truth->namespaces[i] && truth->namespace_known[i] != KNOWN_YES) return false;
+    return !flow->before || flow->before->closed;
+}
+
+/* Registers the namespaces, one after the other. */
+static void namespaces_main(void *arg) {
+    struct agent *agent = &((struct client *)arg)->agent;
+    struct truth *truth = agent->truth;
+    for (unsigned i = 0; i < truth->namespace_count; i++)
+        while (!agent->ending && truth->namespace_known[i] != KNOWN_YES) {
+            struct arena arena = {0};
+            struct grpc_result result;
+            WS(RegisterNamespaceRequest) *request = AGENT_NEW(&arena, register_namespace_request);
+            WS(RegisterNamespaceResponse) *response;
+            request->namespace_ = agent_text(&arena, truth->namespaces[i]);
+            request->workflow_execution_retention_period = agent_duration(&arena, 86400 * 3 * SIM_SECOND);
+            bool good = agent_call(agent, "RegisterNamespace", request, AGENT_TYPE(register_namespace_response),
+                                   CALL_SECONDS * SIM_SECOND, &result, &response);
+            if (good || (truth->namespace_known[i] == KNOWN_MAYBE && result.status.code == STATUS_ALREADY_EXISTS))
+                truth->namespace_known[i] = KNOWN_YES;
+            else
+                truth->namespace_known[i] = KNOWN_MAYBE;
+            grpc_result_free(&result);
+            arena_free(&arena);
+            if (truth->namespace_known[i] != KNOWN_YES) agent_sleep(agent, 200 * SIM_MS);
+        }
+    agent_fiber_ends(agent);
+}
 
 static void job_main(void *arg) {
     struct job *job = arg;
@@ -306,9 +424,12 @@ static void job_main(void *arg) {
     struct truth_flow *flow = job->flow;
     int64_t wait = flow->start_at - world_now(agent->truth->world);
     if (wait > 0 && flow->started == KNOWN_NOT) agent_sleep(agent, wait);
+    while (!agent->ending && !may_start(agent->truth, flow)) agent_sleep(agent, 100 * SIM_MS);
     start_flow(agent, flow);
+    if (flow->started == KNOWN_YES && agent_dice(agent, 4) == 0) list(agent, flow, false);
     if (flow->started == KNOWN_YES && !flow->closed) work_on(agent, flow);
     if (flow->started == KNOWN_YES) await_end(agent, flow);
+    if (flow->closed && agent_dice(agent, 2) == 0) read_chain(agent, flow);
     while (!agent->ending && !agent->truth->calm) agent_sleep(agent, SIM_SECOND);
     while (!agent->ending && !flow->judged) read_chain(agent, flow);
     mem_free(job);
@@ -320,8 +441,9 @@ static void client_ended(struct agent *agent) { mem_free(CONTAINER_OF(agent, str
 void client_start(struct io *io, void *arg) {
     struct truth *truth = arg;
     struct client *client = MEM_NEW(struct client);
-    agent_begin(&client->agent, io, truth);
+    agent_begin(&client->agent, io, truth, "temporal-cli");   /* not shown what is only virtual */
     client->agent.ended = client_ended;
+    if (truth->clients[0] == world_node_of(io)) agent_fiber(&client->agent, "namespaces", namespaces_main, client);
     for (unsigned i = 0; i < truth->flow_count; i++) {
         struct truth_flow *flow = &truth->flows[i];
         if (truth->clients[flow->client] != world_node_of(io) || flow->judged) continue;

@@ -10,7 +10,7 @@
 /* ---- scripts ---- */
 
 static bool kind_of(char letter, enum flow_kind *kind) {
-    const char *letters = "ahtsmnx", *at = strchr(letters, letter);
+    const char *letters = "ahtsmnxoc", *at = strchr(letters, letter);
     if (!letter || !at) return false;
     *kind = (enum flow_kind)(at - letters);
     return true;
@@ -40,13 +40,15 @@ bool flow_parse(const char *text, struct flow_script *out) {
 }
 
 static size_t put_item(struct prng *prng, char *text, size_t room, unsigned *signals, unsigned wanted) {
-    switch (prng_below(prng, 7)) {
+    switch (prng_below(prng, 9)) {
     case 0:
     case 1: return (size_t)snprintf(text, room, "a%d", (int)prng_skewed(prng, 0, 4));
     case 2: return (size_t)snprintf(text, room, "h%d", (int)prng_range(prng, 1, 4));
     case 3:
     case 4: return (size_t)snprintf(text, room, "t%d", (int)prng_skewed(prng, 0, 20000));
     case 5: return (size_t)snprintf(text, room, "m");
+    case 6: return (size_t)snprintf(text, room, "o");
+    case 7: return (size_t)snprintf(text, room, "c");
     default:
         if (!wanted) return (size_t)snprintf(text, room, "a0");
         if (*signals < wanted) *signals = wanted;
@@ -81,6 +83,7 @@ static void payload_text(const PB(Common__V1__Payloads) *payloads, char *out, si
     size_t len = data->len < room - 1 ? data->len : room - 1;
     memcpy(out, data->data, len);
     out[len] = 0;
+    out[strcspn(out, " ")] = 0;          /* what follows is padding */
 }
 
 static void payload_numbers(const PB(Common__V1__Payloads) *payloads, struct flow_event *out) {
@@ -243,6 +246,8 @@ void flow_fold(const struct flow_event *events, size_t count, struct flow_state 
             out->begun |= bit(event->item);
             break;
         case FLOW_EVENT(ACTIVITY_TASK_COMPLETED):
+        case FLOW_EVENT(ACTIVITY_TASK_FAILED):
+        case FLOW_EVENT(ACTIVITY_TASK_TIMED_OUT):
             out->done |= bit(item_of_scheduled(events, count, event->ref));
             break;
         case FLOW_EVENT(TIMER_FIRED):
@@ -283,7 +288,7 @@ unsigned flow_decide(struct flow_state *state, struct flow_step steps[FLOW_ITEMS
         for (unsigned i = 0; i < state->script.count; i++) {
             const struct flow_item *item = &state->script.items[i];
             if (item->stage != stage) continue;
-            bool command = item->kind <= FLOW_TIMER || item->kind == FLOW_MARKER;
+            bool command = item->kind != FLOW_SIGNALS && item->kind != FLOW_AGAIN && item->kind != FLOW_CANCEL;
             if (command && !(state->begun & bit((int)i))) {
                 steps[count++] = (struct flow_step){FLOW_DO_ITEM, i};
                 state->begun |= bit((int)i);

@@ -6,6 +6,7 @@
  *   tMS a timer                                       sN  waits until N signals came
  *   m   a marker                                      n   continues as new with the rest of the script
  *   x   waits for a cancel request; the workflow then ends as cancelled
+ *   o   an activity with one attempt, which may fail   c   one that always fails, within a schedule-to-close timeout
  *
  * What a worker does next follows from the history alone. The same few facts of each event serve the worker's cache and
  * the judge. */
@@ -15,9 +16,11 @@
 #include "frontend/norn_api_headers.h"
 #include "prng.h"
 
+enum { FLOW_LIMIT_SECONDS = 3 };       /* schedule-to-close of c */
 enum { FLOW_TEXT_MAX = 64, FLOW_ITEMS_MAX = 16, FLOW_RUN_MAX = 40 };
 
-enum flow_kind { FLOW_ACTIVITY, FLOW_HEARTBEATS, FLOW_TIMER, FLOW_SIGNALS, FLOW_MARKER, FLOW_AGAIN, FLOW_CANCEL };
+enum flow_kind { FLOW_ACTIVITY, FLOW_HEARTBEATS, FLOW_TIMER, FLOW_SIGNALS, FLOW_MARKER, FLOW_AGAIN, FLOW_CANCEL,
+                 FLOW_ONCE, FLOW_LIMITED };
 
 struct flow_item {
     enum flow_kind kind;

@@ -190,6 +190,12 @@ void world_fault_group_set(struct world *world, enum fault_group group, bool on)
         if (fault_table[fault].group == group) world->fault_on[fault] = on;
 }
 
+bool world_faulty(const struct world *world) {
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        if (world->fault_on[fault] && fault_table[fault].group >= FAULT_GROUP_NETWORK) return true;
+    return false;
+}
+
 bool fault_strikes(struct world *world, enum fault fault, enum prng_stream stream, uint32_t per_million) {
     if (!world->fault_on[fault] || !prng_chance(&world->streams[stream], per_million)) return false;
     world->fault_hits[fault]++;
@@ -205,6 +211,10 @@ void world_swarm(struct world *world) {
         world->fault_on[fault] = prng_chance(&own, error ? 150000 : outside ? 500000 : 800000);
     }
     world->fault_on[FAULT_LYING_SYNC] = false;
+    struct prng quiet = prng_fork(world->options.seed, "quiet", 0);
+    if (prng_chance(&quiet, 120000))
+        for (int group = FAULT_GROUP_NETWORK; group <= FAULT_GROUP_PROCESS; group++)
+            world_fault_group_set(world, (enum fault_group)group, false);
 }
 
 void world_calm(struct world *world) {

@@ -68,6 +68,15 @@ void server_node_start(struct io *io, void *arg) {
 
 /* ---- the run ---- */
 
+/* Begins with the id of another, once that has ended; each id is taken again once at most. */
+static void take_id(struct truth_flow *flow, struct truth_flow *before) {
+    if (before->taken) return;
+    before->taken = true;
+    flow->before = before;
+    flow->namespace = before->namespace;
+    snprintf(flow->id, sizeof flow->id, "%s", before->id);
+}
+
 static void make_flows(struct truth *truth) {
     struct prng *prng = world_prng(truth->world, PRNG_WORKLOAD);
     truth->flow_count = (unsigned)prng_range(prng, 50, 100);
@@ -76,10 +85,14 @@ static void make_flows(struct truth *truth) {
         struct truth_flow *flow = &truth->flows[i];
         snprintf(flow->id, sizeof flow->id, "flow-%u", i);
         flow_make(prng, flow->script, &flow->signals_wanted, &flow->cancel_wanted);
-        unsigned more = flow->signals_wanted + (unsigned)prng_below(prng, 3);
-        flow->signals_wanted = more < TRUTH_SIGNALS_MAX ? more : TRUTH_SIGNALS_MAX;
         flow->has_again = strchr(flow->script, 'n') != NULL;
+        unsigned more = flow->signals_wanted + (unsigned)prng_below(prng, flow->has_again ? 7 : 3);
+        flow->signals_wanted = more < TRUTH_SIGNALS_MAX ? more : TRUTH_SIGNALS_MAX;
+        flow->number = i;
+        flow->namespace = truth->namespaces[prng_below(prng, truth->namespace_count)];
+        if (prng_chance(prng, 200000)) flow->padding = (unsigned)prng_skewed(prng, 100, 20000);
         flow->client = (unsigned)prng_below(prng, truth->client_count);
+        if (i && !flow->has_again && prng_chance(prng, 150000)) take_id(flow, &truth->flows[prng_below(prng, i)]);
         flow->start_at = prng_range(prng, 0, span);
         snprintf(flow->at, sizeof flow->at, "not started");
     }
@@ -115,8 +128,14 @@ static void *begin(struct world *world, struct nemesis *nemesis, const struct ru
     truth->world = world;
     if (options->plant) snprintf(truth->plant, sizeof truth->plant, "NORN_PLANT=%s", options->plant);
     truth->server_env[0] = truth->plant;
+    truth->namespaces[0] = "default";
+    truth->namespaces[1] = "second";
+    truth->namespaces[2] = "third";
+    truth->namespace_known[0] = KNOWN_YES;
     truth->worker_count = (unsigned)prng_range(prng, 1, 2);
     truth->client_count = (unsigned)prng_range(prng, 1, 2);
+    truth->namespace_count = (unsigned)prng_range(prng, 1, TRUTH_NAMESPACES_MAX);
+    truth->strict = !world_faulty(world);
     make_flows(truth);
     nemesis_set_exited(nemesis, exited, truth);
     truth->server = add(truth, nemesis, "server", server_node_start, 6);
@@ -134,11 +153,18 @@ static void *begin_small(struct world *world, struct nemesis *nemesis, const str
     truth->world = world;
     if (options->plant) snprintf(truth->plant, sizeof truth->plant, "NORN_PLANT=%s", options->plant);
     truth->server_env[0] = truth->plant;
+    truth->namespaces[0] = "default";
+    truth->namespaces[1] = "second";
+    truth->namespaces[2] = "third";
+    truth->namespace_known[0] = KNOWN_YES;
     truth->small = true;
     truth->worker_count = truth->client_count = 1;
+    truth->namespace_count = 1;
     truth->flow_count = ARRAY_LEN(scripts);
     for (unsigned i = 0; i < truth->flow_count; i++) {
         struct truth_flow *flow = &truth->flows[i];
+        flow->number = i;
+        flow->namespace = truth->namespaces[0];
         snprintf(flow->id, sizeof flow->id, "flow-%u", i);
         snprintf(flow->script, sizeof flow->script, "%s", scripts[i]);
         flow->signals_wanted = strchr(scripts[i], 's') != NULL;
@@ -193,10 +219,10 @@ static bool ended(void *arg) {
 static void report(void *arg) {
     const struct truth *truth = arg;
     fprintf(stderr, "%u workflows: %llu starts, %llu signals, %llu cancels, %llu queries, %llu workflow tasks, "
-            "%llu activities, %llu heartbeats, %llu duplicates, %llu dropped tasks, %llu histories; server started %u "
+            "%llu activities, %llu heartbeats, %llu lists, %llu duplicates, %llu dropped tasks, %llu histories; server started %u "
             "times\n", truth->flow_count, (unsigned long long)truth->starts, (unsigned long long)truth->signals,
             (unsigned long long)truth->cancels, (unsigned long long)truth->queries, (unsigned long long)truth->tasks,
-            (unsigned long long)truth->activities, (unsigned long long)truth->heartbeats,
+            (unsigned long long)truth->activities, (unsigned long long)truth->heartbeats, (unsigned long long)truth->lists,
             (unsigned long long)truth->duplicates, (unsigned long long)truth->dropped,
             (unsigned long long)truth->histories, world_incarnation(truth->world, truth->server));
 }

@@ -80,7 +80,6 @@ static void run_phases(struct world *world, const struct run_options *options) {
     liveness(world, workload, run);
     workload->check(run);
     nemesis_let_end(nemesis);
-    world_check_leaks(world, true);
     if (!run_until(world, workload->ended, run, world_now(world) + END_SECONDS * SIM_SECOND))
         world_fail(world, WORLD_STUCK, "a node did not end within %d virtual seconds of SIGTERM", END_SECONDS);
     if (options->summary && workload->report) workload->report(run);
@@ -107,6 +106,7 @@ int run_seed(const struct run_options *options) {
         .seed = options->seed, .trace = options->trace, .print = options->print, .fill = options->fill,
         .trace_from = options->trace_from, .command = command, .record = options->record});
     choose_faults(world, options);
+    world_check_leaks(world, true);
     int64_t began = world_host_ns();
     if (options->until)
         run_part(world, options);

@@ -4,9 +4,10 @@
 #include <stdlib.h>
 
 #include "agent.h"
+#include "base/hash.h"
 #include "base/mem.h"
 
-enum { CACHED_MAX = 32, POLLERS_MAX = 4 };
+enum { CACHED_MAX = 32, POLLERS_MAX = 3, RETRY_MS = 500 };
 
 struct cached {                          /* the history of a run, as this worker saw it */
     struct list link;                    /* newest first */
@@ -23,8 +24,15 @@ struct worker {
     char sticky[32], identity[32];
 };
 
+struct poller {                          /* one fiber that polls */
+    struct worker *worker;
+    const char *namespace;
+    bool sticky;
+};
+
 struct task {                            /* one workflow task, from its poll to its answer */
     struct worker *worker;
+    const char *namespace;
     struct arena *arena;
     const WS(PollWorkflowTaskQueueResponse) *poll;
     struct cached *cached;
@@ -90,7 +98,7 @@ static bool read_page(struct task *task, struct buf *token) {
     struct grpc_result result;
     WS(GetWorkflowExecutionHistoryResponse) *response;
     WS(GetWorkflowExecutionHistoryRequest) *request = AGENT_NEW(&arena, get_workflow_execution_history_request);
-    request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+    request->namespace_ = agent_text(&arena, task->namespace);
     request->execution = task->poll->workflow_execution;
     request->next_page_token = pb_binary(buf_bytes(token));
     bool good = agent_call(agent, "GetWorkflowExecutionHistory", request,
@@ -165,13 +173,15 @@ static PB(Command__V1__Command) *item_command(struct arena *arena, const struct 
         a->activity_type = PB_NEW(arena, temporal__api__common__v1__activity_type);
         a->activity_type->name = agent_text(arena, "item");
         a->task_queue = agent_queue(arena, SIM_QUEUE, false);
-        a->input = agent_payload(arena, "%c%u", item->kind == FLOW_HEARTBEATS ? 'h' : 'a', item->arg);
+        a->input = agent_payload(arena, "%c%u", "ahtsmnxoc"[item->kind], item->arg);
         a->start_to_close_timeout = agent_duration(arena, 10 * SIM_SECOND);
         if (item->kind == FLOW_HEARTBEATS) a->heartbeat_timeout = agent_duration(arena, 4 * SIM_SECOND);
         a->retry_policy = PB_NEW(arena, temporal__api__common__v1__retry_policy);
-        a->retry_policy->initial_interval = agent_duration(arena, 100 * SIM_MS);
+        a->retry_policy->initial_interval = agent_duration(arena, RETRY_MS * SIM_MS);
         a->retry_policy->backoff_coefficient = 2;
         a->retry_policy->maximum_interval = agent_duration(arena, 5 * SIM_SECOND);
+        if (item->kind == FLOW_ONCE) a->retry_policy->maximum_attempts = 1;
+        if (item->kind == FLOW_LIMITED) a->schedule_to_close_timeout = agent_duration(arena, FLOW_LIMIT_SECONDS * SIM_SECOND);
         command->schedule_activity_task_command_attributes = a;
     }
     return command;
@@ -250,19 +260,25 @@ static void fill_sticky(struct task *task, WS(RespondWorkflowTaskCompletedReques
     request->sticky_attributes->schedule_to_start_timeout = agent_duration(task->arena, 5 * SIM_SECOND);
 }
 
-static void handle(struct worker *worker, const WS(PollWorkflowTaskQueueResponse) *poll, unsigned depth);
+static void handle(struct worker *worker, const char *namespace, const WS(PollWorkflowTaskQueueResponse) *poll,
+                   unsigned depth);
 
 /* Sends the completion; another task may come with the answer. */
 static void complete(struct task *task, WS(RespondWorkflowTaskCompletedRequest) *request, unsigned depth) {
     struct agent *agent = &task->worker->agent;
     struct grpc_result result;
     WS(RespondWorkflowTaskCompletedResponse) *response;
+    const struct truth_task *newest = truth_task(agent->truth, task->cached->run_id);
+    bool stale = newest->token != hash64(task->poll->task_token.data, task->poll->task_token.len);
     bool good = agent_call(agent, "RespondWorkflowTaskCompleted", request,
                            AGENT_TYPE(respond_workflow_task_completed_response), 10 * SIM_SECOND, &result, &response);
     agent->truth->tasks += good;
+    if (good && stale)
+        world_fail(agent->truth->world, WORLD_INCORRECT, "run %s: a completion was taken after a newer task was handed out",
+                   task->cached->run_id);
     task->cached->in_use = false;
     if (!good) cached_free(task->worker, task->cached);   /* what the server has is not known */
-    if (agent_mischief(agent, 30)) {
+    if (good && agent_mischief(agent, 30)) {
         struct grpc_result again;
         WS(RespondWorkflowTaskCompletedResponse) *ignored;
         if (agent_call(agent, "RespondWorkflowTaskCompleted", request,
@@ -272,7 +288,7 @@ static void complete(struct task *task, WS(RespondWorkflowTaskCompletedRequest) 
         agent->truth->duplicates++;
     }
     if (good && response->workflow_task && response->workflow_task->task_token.len && depth < 8)
-        handle(task->worker, response->workflow_task, depth + 1);
+        handle(task->worker, task->namespace, response->workflow_task, depth + 1);
     grpc_result_free(&result);
 }
 
@@ -281,7 +297,7 @@ static void fail_task(struct task *task) {
     WS(RespondWorkflowTaskFailedResponse) *response;
     WS(RespondWorkflowTaskFailedRequest) *request = AGENT_NEW(task->arena, respond_workflow_task_failed_request);
     request->task_token = task->poll->task_token;
-    request->namespace_ = agent_text(task->arena, SIM_NAMESPACE);
+    request->namespace_ = agent_text(task->arena, task->namespace);
     request->identity = task->worker->identity;
     request->cause =
         TEMPORAL__API__ENUMS__V1__WORKFLOW_TASK_FAILED_CAUSE__WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE;
@@ -297,7 +313,7 @@ static void answer_query(struct task *task) {
     WS(RespondQueryTaskCompletedResponse) *response;
     WS(RespondQueryTaskCompletedRequest) *request = AGENT_NEW(task->arena, respond_query_task_completed_request);
     request->task_token = task->poll->task_token;
-    request->namespace_ = agent_text(task->arena, SIM_NAMESPACE);
+    request->namespace_ = agent_text(task->arena, task->namespace);
     request->completed_type = TEMPORAL__API__ENUMS__V1__QUERY_RESULT_TYPE__QUERY_RESULT_TYPE_ANSWERED;
     request->query_result = query_answer(task);
     agent_call(&task->worker->agent, "RespondQueryTaskCompleted", request,
@@ -309,7 +325,7 @@ static void answer_query(struct task *task) {
 static void answer_task(struct task *task, unsigned depth) {
     WS(RespondWorkflowTaskCompletedRequest) *request = AGENT_NEW(task->arena, respond_workflow_task_completed_request);
     request->task_token = task->poll->task_token;
-    request->namespace_ = agent_text(task->arena, SIM_NAMESPACE);
+    request->namespace_ = agent_text(task->arena, task->namespace);
     request->identity = task->worker->identity;
     request->return_new_workflow_task = true;
     fill_commands(task, request);
@@ -318,7 +334,8 @@ static void answer_task(struct task *task, unsigned depth) {
     complete(task, request, depth);
 }
 
-static void handle(struct worker *worker, const WS(PollWorkflowTaskQueueResponse) *poll, unsigned depth) {
+static void handle(struct worker *worker, const char *namespace, const WS(PollWorkflowTaskQueueResponse) *poll,
+                   unsigned depth) {
     struct agent *agent = &worker->agent;
     struct arena arena = {0};
     if (!poll->workflow_execution || !poll->workflow_execution->run_id[0]) return;
@@ -326,7 +343,11 @@ static void handle(struct worker *worker, const WS(PollWorkflowTaskQueueResponse
         agent->truth->dropped++;
         return;                                          /* it times out */
     }
-    struct task task = {worker, &arena, poll, cached_get(worker, poll->workflow_execution->run_id)};
+    const char *run_id = poll->workflow_execution->run_id;
+    uint64_t token = hash64(poll->task_token.data, poll->task_token.len);
+    if (!poll->query) truth_task(agent->truth, run_id)->token = token;
+    struct task task = {worker, namespace, &arena, poll, NULL};
+    task.cached = cached_get(worker, run_id);
     if (task.cached->in_use) return;                     /* another fiber is at it: an old task of the same run */
     task.cached->in_use = true;
     if (!complete_history(&task)) {
@@ -339,6 +360,7 @@ static void handle(struct worker *worker, const WS(PollWorkflowTaskQueueResponse
         fail_task(&task);
     } else {
         if (agent_mischief(agent, 10)) agent_sleep(agent, 12 * SIM_SECOND);
+        else if (agent_mischief(agent, 100)) agent_sleep(agent, agent_dice(agent, 2000) * SIM_MS);
         answer_task(&task, depth);
     }
     arena_free(&arena);
@@ -352,67 +374,115 @@ static void forget_some(struct worker *worker) {
     }
 }
 
-static void poll_workflows(struct worker *worker, const char *queue, bool sticky) {
+/* Some polls are given up after a moment, just when a task may be on its way. */
+static bool poll(struct agent *agent, const char *method, const void *request, const ProtobufCMessageDescriptor *type,
+                 struct grpc_result *result, void *response) {
+    int64_t timeout = (5 + agent_dice(agent, 60)) * SIM_SECOND;
+    if (!agent_mischief(agent, 150)) return agent_call(agent, method, request, type, timeout, result, response);
+    return agent_call_cancel(agent, method, request, type, timeout, agent_dice(agent, 2000000) * SIM_US, result, response);
+}
+
+static void poll_workflows(void *arg) {
+    struct poller *poller = arg;
+    struct worker *worker = poller->worker;
     struct agent *agent = &worker->agent;
     while (!agent->ending) {
         struct arena arena = {0};
         struct grpc_result result;
         WS(PollWorkflowTaskQueueRequest) *request = AGENT_NEW(&arena, poll_workflow_task_queue_request);
         WS(PollWorkflowTaskQueueResponse) *response;
-        request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
-        request->task_queue = agent_queue(&arena, queue, sticky);
+        request->namespace_ = agent_text(&arena, poller->namespace);
+        request->task_queue = agent_queue(&arena, poller->sticky ? worker->sticky : SIM_QUEUE, poller->sticky);
         request->identity = worker->identity;
-        int64_t timeout = (5 + agent_dice(agent, 60)) * SIM_SECOND;
-        bool good = agent_call(agent, "PollWorkflowTaskQueue", request, AGENT_TYPE(poll_workflow_task_queue_response),
-                               timeout, &result, &response);
-        if (good && response->task_token.len) handle(worker, response, 0);
+        bool good = poll(agent, "PollWorkflowTaskQueue", request, AGENT_TYPE(poll_workflow_task_queue_response), &result,
+                         &response);
+        if (good && response->task_token.len) handle(worker, poller->namespace, response, 0);
         grpc_result_free(&result);
         arena_free(&arena);
         forget_some(worker);
         if (!good) agent_sleep(agent, 200 * SIM_MS);
     }
+    mem_free(poller);
     agent_fiber_ends(agent);
 }
-
-static void poll_normal(void *arg) { poll_workflows(arg, SIM_QUEUE, false); }
-static void poll_sticky(void *arg) { poll_workflows(arg, ((struct worker *)arg)->sticky, true); }
 
 /* ---- activities ---- */
 
 typedef WS(PollActivityTaskQueueResponse) ActivityTask;
 
-static bool heartbeat(struct worker *worker, const ActivityTask *task, unsigned count) {
+/* What is known of the activity, noted when an attempt is handed out; wrong when the server's part of it is. */
+static struct truth_attempt *attempt_given(struct worker *worker, const ActivityTask *task, char kind) {
+    struct truth *truth = truth_of(worker);
+    const char *run_id = task->workflow_execution->run_id;
+    struct truth_attempt *known = truth_attempt(truth, run_id, atoi(task->activity_id));
+    if (known->attempt > task->attempt) return known;    /* an old attempt, late */
+    bool next = known->attempt + 1 == task->attempt && known->failed && truth->strict;
+    if (next && task->current_attempt_scheduled_time) {
+        const Google__Protobuf__Timestamp *at = task->current_attempt_scheduled_time;
+        int64_t backoff = (RETRY_MS * SIM_MS) << (known->attempt < 4 ? known->attempt - 1 : 3);
+        if (backoff > 5 * SIM_SECOND) backoff = 5 * SIM_SECOND;
+        int64_t scheduled = at->seconds * SIM_SECOND + at->nanos;
+        if (scheduled < known->failed_from + backoff - 2 * SIM_MS || scheduled > known->failed_to + backoff + 200 * SIM_MS)
+            world_fail(truth->world, WORLD_INCORRECT,
+                       "run %s, activity %s: attempt %d came %lld ms after the failure, its backoff is %lld ms", run_id,
+                       task->activity_id, task->attempt, (long long)((scheduled - known->failed_from) / SIM_MS),
+                       (long long)(backoff / SIM_MS));
+    }
+    if (next && known->beaten) {
+        bool there = task->heartbeat_details && task->heartbeat_details->n_payloads;
+        const ProtobufCBinaryData *data = there ? &task->heartbeat_details->payloads[0]->data : NULL;
+        if (!there || data->len != 1 || data->data[0] != '0' + known->heartbeat)
+            world_fail(truth->world, WORLD_INCORRECT, "run %s, activity %s: attempt %d has not the last heartbeat", run_id,
+                       task->activity_id, task->attempt);
+    }
+    known->given = known->attempt == task->attempt ? known->given + 1 : 1;
+    known->attempt = task->attempt;
+    known->failed = known->beaten = false;
+    if (kind == 'o' && known->given > 1)
+        world_fail(truth->world, WORLD_INCORRECT, "run %s: activity %s has one attempt and was handed out twice", run_id,
+                   task->activity_id);
+    return known;
+}
+
+static bool heartbeat(struct worker *worker, const ActivityTask *task, struct truth_attempt *known, unsigned count) {
     struct arena arena = {0};
     struct grpc_result result;
     WS(RecordActivityTaskHeartbeatRequest) *request = AGENT_NEW(&arena, record_activity_task_heartbeat_request);
     WS(RecordActivityTaskHeartbeatResponse) *response;
     request->task_token = task->task_token;
-    request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+    request->namespace_ = agent_text(&arena, task->workflow_namespace);
     request->details = agent_payload(&arena, "%u", count);
     bool good = agent_call(&worker->agent, "RecordActivityTaskHeartbeat", request,
                            AGENT_TYPE(record_activity_task_heartbeat_response), 3 * SIM_SECOND, &result, &response);
     truth_of(worker)->heartbeats += good;
+    if (good && known->attempt == task->attempt) known->beaten = true, known->heartbeat = count;
     bool gone = result.status.code == STATUS_NOT_FOUND;
     grpc_result_free(&result);
     arena_free(&arena);
     return !gone;
 }
 
-static void activity_fails(struct worker *worker, const ActivityTask *task) {
+static void activity_fails(struct worker *worker, const ActivityTask *task, struct truth_attempt *known) {
     struct arena arena = {0};
     struct grpc_result result;
     WS(RespondActivityTaskFailedRequest) *request = AGENT_NEW(&arena, respond_activity_task_failed_request);
     WS(RespondActivityTaskFailedResponse) *response;
     request->task_token = task->task_token;
-    request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+    request->namespace_ = agent_text(&arena, task->workflow_namespace);
     request->identity = worker->identity;
     request->failure = PB_NEW(&arena, temporal__api__failure__v1__failure);
     request->failure->message = agent_text(&arena, "as the script says");
     request->failure->failure_info_case = FAILURE_INFO(APPLICATION);
     request->failure->application_failure_info = PB_NEW(&arena, temporal__api__failure__v1__application_failure_info);
     request->failure->application_failure_info->type = agent_text(&arena, "Scripted");
-    agent_call(&worker->agent, "RespondActivityTaskFailed", request, AGENT_TYPE(respond_activity_task_failed_response),
-               10 * SIM_SECOND, &result, &response);
+    int64_t from = io_wall(worker->agent.io);
+    bool good = agent_call(&worker->agent, "RespondActivityTaskFailed", request,
+                           AGENT_TYPE(respond_activity_task_failed_response), 10 * SIM_SECOND, &result, &response);
+    if (good && known->attempt == task->attempt) {
+        known->failed = true;
+        known->failed_from = from;
+        known->failed_to = io_wall(worker->agent.io);
+    }
     grpc_result_free(&result);
     arena_free(&arena);
 }
@@ -424,14 +494,20 @@ static bool activity_completes(struct worker *worker, const ActivityTask *task) 
     WS(RespondActivityTaskCompletedRequest) *request = AGENT_NEW(&arena, respond_activity_task_completed_request);
     WS(RespondActivityTaskCompletedResponse) *response;
     request->task_token = task->task_token;
-    request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+    request->namespace_ = agent_text(&arena, task->workflow_namespace);
     request->identity = worker->identity;
-    request->result = agent_payload(&arena, "%s.%d", task->activity_id, task->attempt);
+    request->result = agent_payload(&arena, "%s.%d%s", task->activity_id, task->attempt,
+                                    agent_padding(&arena, agent_dice(&worker->agent, 8) ? 0 : 5000));
     bool good = agent_call(&worker->agent, "RespondActivityTaskCompleted", request,
                            AGENT_TYPE(respond_activity_task_completed_response), 10 * SIM_SECOND, &result, &response);
     grpc_result_free(&result);
     arena_free(&arena);
     return good;
+}
+
+/* Heartbeats fail the first attempt after all were sent, so that the second has the details. */
+static bool has_to_fail(char kind, unsigned arg, const ActivityTask *task) {
+    return (kind == 'a' && (unsigned)task->attempt <= arg) || kind == 'c' || (kind == 'h' && task->attempt == 1);
 }
 
 static void run_activity(struct worker *worker, const ActivityTask *task) {
@@ -440,18 +516,20 @@ static void run_activity(struct worker *worker, const ActivityTask *task) {
     if (!task->input || !task->input->n_payloads || task->attempt < 1)
         world_fail(truth->world, WORLD_INCORRECT, "an activity task without input or attempt");
     const ProtobufCBinaryData *input = &task->input->payloads[0]->data;
+    char kind = (char)input->data[0];
     unsigned arg = (unsigned)(input->len > 1 ? input->data[1] - '0' : 0);
+    struct truth_attempt *known = attempt_given(worker, task, kind);
     if (agent_mischief(agent, 20)) {
         truth->dropped++;
         return;
     }
-    if (input->data[0] == 'a' && (unsigned)task->attempt <= arg) {
-        activity_fails(worker, task);
-        return;
-    }
-    for (unsigned i = 0; input->data[0] == 'h' && i < arg; i++) {
-        if (!heartbeat(worker, task, i)) return;
+    for (unsigned i = 0; kind == 'h' && i < arg; i++) {
+        if (!heartbeat(worker, task, known, i)) return;
         agent_sleep(agent, agent_dice(agent, 2000) * SIM_MS);
+    }
+    if (has_to_fail(kind, arg, task)) {
+        activity_fails(worker, task, known);
+        return;
     }
     if (agent_mischief(agent, 10)) agent_sleep(agent, 12 * SIM_SECOND);
     bool first = activity_completes(worker, task);
@@ -463,24 +541,25 @@ static void run_activity(struct worker *worker, const ActivityTask *task) {
 }
 
 static void poll_activities(void *arg) {
-    struct worker *worker = arg;
+    struct poller *poller = arg;
+    struct worker *worker = poller->worker;
     struct agent *agent = &worker->agent;
     while (!agent->ending) {
         struct arena arena = {0};
         struct grpc_result result;
         WS(PollActivityTaskQueueRequest) *request = AGENT_NEW(&arena, poll_activity_task_queue_request);
         ActivityTask *response;
-        request->namespace_ = agent_text(&arena, SIM_NAMESPACE);
+        request->namespace_ = agent_text(&arena, poller->namespace);
         request->task_queue = agent_queue(&arena, SIM_QUEUE, false);
         request->identity = worker->identity;
-        int64_t timeout = (5 + agent_dice(agent, 60)) * SIM_SECOND;
-        bool good = agent_call(agent, "PollActivityTaskQueue", request, AGENT_TYPE(poll_activity_task_queue_response),
-                               timeout, &result, &response);
+        bool good = poll(agent, "PollActivityTaskQueue", request, AGENT_TYPE(poll_activity_task_queue_response), &result,
+                         &response);
         if (good && response->task_token.len) run_activity(worker, response);
         grpc_result_free(&result);
         arena_free(&arena);
         if (!good) agent_sleep(agent, 200 * SIM_MS);
     }
+    mem_free(poller);
     agent_fiber_ends(agent);
 }
 
@@ -492,17 +571,28 @@ static void worker_ended(struct agent *agent) {
     mem_free(worker);
 }
 
+static void start_pollers(struct worker *worker, const char *namespace, unsigned count, bool sticky, fiber_fn *fn) {
+    for (unsigned i = 0; i < count; i++) {
+        struct poller *poller = MEM_NEW(struct poller);
+        *poller = (struct poller){worker, namespace, sticky};
+        agent_fiber(&worker->agent, "poll", fn, poller);
+    }
+}
+
 void worker_start(struct io *io, void *arg) {
     struct worker *worker = MEM_NEW(struct worker);
     list_init(&worker->cache);
-    agent_begin(&worker->agent, io, arg);
+    agent_begin(&worker->agent, io, arg, "temporal-go");
     worker->agent.ended = worker_ended;
     unsigned long long life = (unsigned long long)io_pid(io);
     snprintf(worker->sticky, sizeof worker->sticky, "sticky-%u-%llu", world_node_of(io), life);
     snprintf(worker->identity, sizeof worker->identity, "worker-%u-%llu", world_node_of(io), life);
-    unsigned normal = 1 + agent_dice(&worker->agent, POLLERS_MAX), sticky = 1 + agent_dice(&worker->agent, POLLERS_MAX);
-    unsigned activities = 1 + agent_dice(&worker->agent, POLLERS_MAX);
-    for (unsigned i = 0; i < normal; i++) agent_fiber(&worker->agent, "poll", poll_normal, worker);
-    for (unsigned i = 0; i < sticky; i++) agent_fiber(&worker->agent, "poll sticky", poll_sticky, worker);
-    for (unsigned i = 0; i < activities; i++) agent_fiber(&worker->agent, "poll activities", poll_activities, worker);
+    struct truth *truth = arg;
+    for (unsigned i = 0; i < truth->namespace_count; i++) {
+        const char *namespace = truth->namespaces[i];
+        unsigned most = i ? 1 : POLLERS_MAX;
+        start_pollers(worker, namespace, 1 + agent_dice(&worker->agent, most), false, poll_workflows);
+        start_pollers(worker, namespace, 1 + agent_dice(&worker->agent, most), true, poll_workflows);
+        start_pollers(worker, namespace, 1 + agent_dice(&worker->agent, most), false, poll_activities);
+    }
 }

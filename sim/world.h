@@ -72,6 +72,8 @@ struct world_trace world_trace(const struct world *world);
 void world_fault_set(struct world *world, enum fault fault, bool on);
 void world_fault_group_set(struct world *world, enum fault_group group, bool on);
 bool world_fault_on(const struct world *world, enum fault fault);
+/* True when any kind of NETWORK, DISK, CLOCK or PROCESS is on. */
+bool world_faulty(const struct world *world);
 /* For faults that the workload injects itself. */
 void world_fault_count(struct world *world, enum fault fault);
 uint64_t world_fault_hits(const struct world *world, enum fault fault);

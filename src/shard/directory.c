@@ -78,7 +78,17 @@ void directory_insert(struct engine *engine, struct exec *exec) {
     if (exec->info && exec_open(exec)) engine->stats.open++;
 }
 
+/* A load that is under way may have read an image older than the one that lets the run go. */
+static void loads_are_stale(struct engine *engine, const struct exec *exec) {
+    LIST_EACH(it, &engine->loads) {
+        struct load *load = LIST_ENTRY(it, struct load, link);
+        bool same = load->key.execution ? load->key.execution == exec->number : load->key.hash == exec->hash;
+        if (same) load->stale = true;
+    }
+}
+
 void directory_drop(struct engine *engine, struct exec *exec) {
+    loads_are_stale(engine, exec);
     CHECK(!exec->in_txn && !exec->pins && list_empty(&exec->history_waiters) && list_empty(&exec->queries));
     list_remove(&exec->lru);
     list_remove(&exec->dirty_link);
@@ -236,6 +246,12 @@ static void loaded(void *ctx, const struct store_image *image) {
     /* Whoever made the token up chose the hash too: with another one the run belongs to another loop, perhaps. */
     if (image && load->key.hash && image->hash != load->key.hash) image = NULL;
     struct exec *exec = image && !PLANT(engine->io, LOADED_TWICE) ? resident(engine, image->execution) : NULL;
+    if (load->stale && !exec && !engine->stopped) {
+        load->stale = false;
+        list_push_back(&engine->loads, &load->link);
+        store_load(engine->store, &load->key, loaded, load);
+        return;
+    }
     if (image && !exec) {
         engine->stats.loads++;
         exec = directory_from_image(engine, image);

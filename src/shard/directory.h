@@ -26,6 +26,7 @@ struct load {
     struct engine *engine;
     struct list parked;
     struct store_key key;              /* its workflow_id is `workflow_id` */
+    bool stale;                        /* a run that it may bring left memory since: what was read may be older */
     uint64_t successor;                /* the execution that is in doubt until this has ended; 0: none */
     char workflow_id[];
 };

@@ -157,8 +157,7 @@ static void visibility(void *ctx, struct store_loop *loop) {
     struct engine *engine = ctx;
     LIST_EACH(it, &engine->visibility) {
         struct exec *exec = LIST_ENTRY(it, struct exec, visibility_link);
-        if (exec->commit > engine->durable) continue;
-        list_remove(&exec->visibility_link);
+        list_remove(&exec->visibility_link);       /* the store writes it when all that was appended is durable */
         if (exec->deleted) {           /* its rows go now, so that no list shows it until the next checkpoint */
             store_image_delete(loop, exec->number);
             continue;
