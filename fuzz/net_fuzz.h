@@ -117,10 +117,29 @@ static inline void fuzz_rpc(struct io *io, void *ctx, struct rpc_call *call) {
     }
 }
 
-static inline void fuzz_http(struct io *io, void *ctx, const struct http_request *request,
-                             struct http_response *response) {
-    response->status = request->path[0] == '/' ? 200 : 404;
-    buf_printf(&response->body, "%s %s %zu", request->method, request->query, request->body.len);
+static inline void fuzz_http_reply(struct io *io, struct http_request *request) {
+    char text[64];
+    int len = snprintf(text, sizeof text, "%.10s %.30s %zu", request->method, request->query, request->body.len);
+    http_reply(io, request, &(struct http_response){request->path[0] == '/' ? 200 : 404, NULL, bytes_of(text, (size_t)len)});
+}
+
+static inline void fuzz_http_timer(struct io *io, struct io_op *op) {
+    fuzz_http_reply(io, op->ctx);
+    mem_free(op);
+}
+
+/* By the length of the path: at once, a second later, or when it is cancelled. */
+static inline void fuzz_http(struct io *io, void *ctx, struct http_request *request) {
+    switch (strlen(request->path) % 4) {
+    case 0: request->on_cancel = fuzz_http_reply; break;
+    case 1: {
+        struct io_op *op = MEM_NEW(struct io_op);
+        *op = (struct io_op){.done = fuzz_http_timer, .ctx = request};
+        io_timer(io, op, io_now(io) + 1000000000);
+        break;
+    }
+    default: fuzz_http_reply(io, request);
+    }
 }
 
 static inline bool fuzz_healthy(struct io *io, void *ctx, const char *name, bool *known) {

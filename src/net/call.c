@@ -107,26 +107,6 @@ struct net_call *net_call_create(struct connection *c, int32_t stream_id) {
 
 /* ---- dispatch -------------------------------------------------------------------------------------------------- */
 
-static void dispatch_plain(struct net_call *call) {
-    struct http_request request = {.method = call->method, .query = "", .body = buf_bytes(&call->body),
-                                   .arena = &call->rpc.arena};
-    char *path = arena_strdup(&call->rpc.arena, call->rpc.path), *query = strchr(path, '?');
-    if (query) {
-        *query = 0;
-        request.query = query + 1;
-    }
-    request.path = path;
-    struct http_response response = {.status = 404};
-    call->server->handlers.http(call->server->io, call->server->handlers.ctx, &request, &response);
-    if (response.status == 404 && call->is_post) {   /* more likely a gRPC client with a wrong content type */
-        call->is_plain = false;
-        net_call_refuse_by_headers(call);
-    } else {
-        reply_http(call, &response);
-    }
-    buf_free(&response.body);
-}
-
 static void dispatch_rpc(struct net_call *call) {
     if (call->rpc.deadline <= io_now(call->server->io)) {
         net_call_refuse(call, 200, too_late);
@@ -145,7 +125,7 @@ void net_call_request_ended(struct net_call *call) {
     call->request_ended = true;
     if (call->replied && !call->reply_open) return;
     net_call_uncharge(call);
-    if (call->is_plain) dispatch_plain(call);
+    if (call->is_plain) net_call_plain(call);
     else if (call->on_message && call->prefix_len == 0) net_call_stream_end(call, STATUS_GOOD);
     else if (!call->has_message || call->prefix_len) net_call_refuse(call, 200, cut_short);
     else dispatch_rpc(call);
@@ -165,8 +145,7 @@ void rpc_add_header(struct rpc_call *rpc, const char *name, const char *value) {
     call->reply_headers = header;
 }
 
-/* Takes the call back from its service; false when nobody waits for the reply. */
-static bool take_back(struct io *io, struct net_call *call) {
+bool net_call_take_back(struct io *io, struct net_call *call) {
     CHECK(call->with_service);
     CHECK(io_loop_index(io) == call->rpc.loop);
     call->with_service = false;
@@ -193,7 +172,7 @@ static void send_message(struct net_call *call, uint8_t *framed, size_t message_
 
 void rpc_reply(struct io *io, struct rpc_call *rpc, const ProtobufCMessage *message) {
     struct net_call *call = (struct net_call *)rpc;
-    if (!take_back(io, call)) return;
+    if (!net_call_take_back(io, call)) return;
     size_t len = protobuf_c_message_get_packed_size(message);
     uint8_t *framed = arena_alloc(&rpc->arena, GRPC_PREFIX_LEN + len);
     protobuf_c_message_pack(message, framed + GRPC_PREFIX_LEN);
@@ -202,7 +181,7 @@ void rpc_reply(struct io *io, struct rpc_call *rpc, const ProtobufCMessage *mess
 
 void rpc_reply_bytes(struct io *io, struct rpc_call *rpc, struct bytes message) {
     struct net_call *call = (struct net_call *)rpc;
-    if (!take_back(io, call)) return;
+    if (!net_call_take_back(io, call)) return;
     uint8_t *framed = arena_alloc(&rpc->arena, GRPC_PREFIX_LEN + message.len);
     if (message.len) memcpy(framed + GRPC_PREFIX_LEN, message.data, message.len);
     send_message(call, framed, message.len);
@@ -210,7 +189,7 @@ void rpc_reply_bytes(struct io *io, struct rpc_call *rpc, struct bytes message) 
 
 void rpc_fail(struct io *io, struct rpc_call *rpc, struct status status) {
     struct net_call *call = (struct net_call *)rpc;
-    if (!take_back(io, call)) return;
+    if (!net_call_take_back(io, call)) return;
     if (status_ok(status)) status = (struct status){STATUS_INTERNAL, "a failure without a code"};
     reply_status(call, 200, status);
 }
@@ -221,6 +200,7 @@ void net_call_refuse(struct net_call *call, unsigned http_status, struct status 
     deadline_clear(&call->server->deadlines, &call->deadline);
     if (!call->with_service) buf_free(&call->body);   /* a cancelled service may still read its request */
     if (call->on_message && call->reply_open) net_call_stream_end(call, status);
+    else if (call->is_plain) net_call_plain_refuse(call, http_status, status);
     else reply_status(call, http_status, status);
 }
 

@@ -83,6 +83,15 @@ void net_call_refuse(struct net_call *call, unsigned http_status, struct status 
 void net_call_stream_send(struct net_call *call, const ProtobufCMessage *message);
 void net_call_stream_end(struct net_call *call, struct status status);
 
+/* Takes the call back from its service, that ends it; false when nobody waits for the reply, and the call may be gone. */
+bool net_call_take_back(struct io *io, struct net_call *call);
+
+/* ---- plain.c ---- */
+/* A whole plain HTTP request: on to the handler. */
+void net_call_plain(struct net_call *call);
+/* Answers in plain text; `http_status` 200 takes the one that `status` has in HTTP. */
+void net_call_plain_refuse(struct net_call *call, unsigned http_status, struct status status);
+
 /* ---- internal.c ---- */
 /* Paths that net answers itself: true when this is one. `call->on_message` is set for a stream. */
 bool net_call_is_internal(struct net_call *call);

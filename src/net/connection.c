@@ -71,8 +71,9 @@ static void time_passed(struct deadline *deadline) {
         return;
     }
     if (c->state == CONNECTION_H2) keep_alive(c, now, &next);
-    else if (c->state == CONNECTION_HTTP1) next = earlier(next, c->frame_at + c->server->limits.keepalive_ns);
-    if (c->state == CONNECTION_HTTP1 && c->frame_at + c->server->limits.keepalive_ns <= now) connection_finish(c);
+    int64_t idle_at = (http1_waits(c) ? now : c->frame_at) + c->server->limits.keepalive_ns;
+    if (c->state == CONNECTION_HTTP1) next = earlier(next, idle_at);
+    if (c->state == CONNECTION_HTTP1 && idle_at <= now) connection_finish(c);
     else if (!c->wire.is_closing) look_at(c, next);
 }
 
@@ -163,7 +164,7 @@ void connection_open(struct net_server *server, struct io_sock sock, const struc
 
 void connection_goaway(struct connection *c) {
     if (c->state == CONNECTION_DETECT) connection_close(c);
-    if (c->state == CONNECTION_HTTP1) connection_finish(c);
+    if (c->state == CONNECTION_HTTP1 && !http1_waits(c)) connection_finish(c);
     if (c->state != CONNECTION_H2 || c->goaway_done) return;
     if (!c->goaway_begun) {              /* first a warning, so that requests now under way are not lost */
         c->goaway_begun = true;
@@ -181,6 +182,7 @@ void connection_goaway(struct connection *c) {
 
 static void cut_calls(struct connection *c) {
     while (!list_empty(&c->calls)) net_call_stream_closed(LIST_ENTRY(c->calls.next, struct net_call, link));
+    http1_cut(c);
 }
 
 void connection_finish(struct connection *c) {
@@ -204,6 +206,7 @@ void connection_close(struct connection *c) {
 static void ended(struct wire *wire, int64_t result) {
     struct connection *c = CONTAINER_OF(wire, struct connection, wire);
     bool unsent = result == 0 && wire_unsent(wire);
+    if (result == 0 && c->state == CONNECTION_HTTP1 && http1_waits(c)) return;
     if (wire->has_failed) connection_finish(c);
     else if (unsent && c->state == CONNECTION_HTTP1) connection_finish(c);   /* it may end its side before our answer */
     else if (!unsent || c->state != CONNECTION_OVER) connection_close(c);

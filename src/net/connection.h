@@ -2,7 +2,8 @@
  *
  * Who does what: server.c listens and drains; connection.c finds out the protocol, keeps the connection's times and
  * closes it; h2_server.c turns HTTP/2 frames into calls, request.c gathers what a call asks, call.c has its life and
- * reply.c its answer; internal.c has the services of our own; http1.c speaks HTTP/1.1.
+ * reply.c its answer; internal.c has the services of our own; plain.c has the requests that are not gRPC; http1.c speaks
+ * HTTP/1.1.
  *
  * Life of a connection: DETECT (TLS and the first bytes) -> H2 or HTTP1 -> OVER (our last bytes leave, then our end of
  * the stream, then the peer's end or a short while) -> closed and freed. Its calls are cut loose when it closes; those
@@ -88,6 +89,10 @@ void h2_server_received(struct connection *connection, struct bytes data);
 /* ---- http1.c ---- */
 void http1_open(struct connection *connection);
 void http1_received(struct connection *connection, struct bytes data);
+/* Whether a request waits for its answer. */
+bool http1_waits(const struct connection *connection);
+/* Nobody waits for an answer any more. */
+void http1_cut(struct connection *connection);
 void http1_free(struct connection *connection);
 
 /* ---- server.c ---- */

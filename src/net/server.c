@@ -32,6 +32,7 @@ static struct net_limits with_defaults(struct net_limits given) {
     DEFAULT(handshake_ns_max, 10 * second);
     DEFAULT(keepalive_ns, 60 * second);
     DEFAULT(keepalive_answer_ns, 20 * second);
+    DEFAULT(http_reply_ns_max, 75 * second);
     DEFAULT(drain_ns_max, 10 * second);
 #undef DEFAULT
     return given;

@@ -4,7 +4,7 @@
 #ifndef NORN_NET_SERVER_H
 #define NORN_NET_SERVER_H
 
-#include "net/rpc.h"
+#include "net/http.h"
 
 struct net_server;
 struct tls_config;                        /* net/tls.h */
@@ -21,27 +21,15 @@ struct net_limits {
     int64_t idle_ns_max;                  /* 0: never; an idle connection gets GOAWAY */
     int64_t keepalive_ns;                 /* 60 s without a frame: PING; 20 s without its answer: closed */
     int64_t keepalive_answer_ns;
+    int64_t http_reply_ns_max;            /* 75 s for the answer to a plain HTTP request; a long poll takes up to 60 */
     int64_t drain_ns_max;                 /* 10 s */
-};
-
-/* A plain HTTP request (HTTP/1.1, or HTTP/2 without a gRPC content type). */
-struct http_request {
-    const char *method, *path;            /* path without the query */
-    const char *query;                    /* "" when none */
-    struct bytes body;
-    struct arena *arena;
-};
-struct http_response {
-    unsigned status;
-    const char *content_type;
-    struct buf body;                      /* taken and freed by net */
 };
 
 struct net_handlers {
     /* Every gRPC call but those that net answers itself (health, reflection). */
     void (*rpc)(struct io *io, void *ctx, struct rpc_call *call);
-    /* At once; for /health and /metrics. */
-    void (*http)(struct io *io, void *ctx, const struct http_request *request, struct http_response *response);
+    /* Every plain HTTP request. NULL: there are none. */
+    void (*http)(struct io *io, void *ctx, struct http_request *request);
     /* Whether service `name` ("" is the server as a whole) is known, and serving (grpc.health.v1). */
     bool (*healthy)(struct io *io, void *ctx, const char *name, bool *known);
     void *ctx;

@@ -42,7 +42,7 @@ struct status server_load_tls(struct server *server, struct arena *arena);
 /* The same files again; the old ones stay when they are not good. */
 void server_reload_tls(struct server *server);
 /* net_handlers.http: /health and /metrics; ctx is the server's loop. */
-void server_http(struct io *io, void *ctx, const struct http_request *request, struct http_response *response);
+void server_http(struct io *io, void *ctx, struct http_request *request);
 
 /* Registers the loop's metrics. */
 void server_collect(struct server_loop *loop);

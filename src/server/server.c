@@ -195,6 +195,7 @@ static struct net_limits net_limits_of(const struct config *config) {
 static void make_net(struct server_loop *loop) {
     struct net_limits limits = net_limits_of(loop->server->config);
     struct net_handlers handlers = {.rpc = rpc, .http = server_http, .healthy = healthy, .ctx = loop};
+    list_init(&loop->scrapers);
     loop->net = net_server_create(loop->io, &limits, &handlers);
     server_collect(loop);
 }

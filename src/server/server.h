@@ -20,6 +20,8 @@ struct server_loop {
     struct store_loop *store;
     struct net_server *net;
     struct metrics_collector collector;
+    struct list scrapers;                   /* requests that wait for the page of the scrape under way */
+    bool is_scraping;
 };
 
 /* Runs a server until SIGTERM or SIGINT has drained it, or its start has failed; on a large fiber of loop 0, with a

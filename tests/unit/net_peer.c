@@ -59,11 +59,35 @@ static void on_rpc(struct io *io, void *ctx, struct rpc_call *call) {
     } else rpc_fail(io, call, status_make(&call->arena, STATUS_UNIMPLEMENTED, "unknown %s", call->path));
 }
 
-static void on_http(struct io *io, void *ctx, const struct http_request *request, struct http_response *response) {
-    if (strcmp(request->path, "/health") != 0) return;
-    response->status = 200;
-    response->content_type = "text/plain";
-    buf_printf(&response->body, "%s %s %zu\n", request->method, request->query, request->body.len);
+static void http_answer(struct io *io, struct http_request *request) {
+    const char *text = arena_printf(request->arena, "%s %s %zu\n", request->method, request->query, request->body.len);
+    http_reply(io, request, &(struct http_response){200, "text/plain", bytes_str(text)});
+}
+
+static void http_cancelled(struct io *io, struct http_request *request) {
+    struct bench *bench = request->service;
+    bench->cancels++;
+    CHECK(request->cancelled);
+    if (strcmp(request->path, "/hang") == 0) http_answer(io, request);
+}
+
+static void http_later(struct io *io, struct io_op *op) {
+    http_answer(io, op->ctx);
+    mem_free(op);
+}
+
+static void on_http(struct io *io, void *ctx, struct http_request *request) {
+    request->service = ctx;
+    request->on_cancel = http_cancelled;
+    if (strcmp(request->path, "/health") == 0) {
+        http_answer(io, request);
+    } else if (strcmp(request->path, "/later") == 0) {
+        struct io_op *op = MEM_NEW(struct io_op);
+        *op = (struct io_op){.done = http_later, .ctx = request};
+        io_timer(io, op, io_now(io) + 1000 * MILLISECOND);
+    } else if (strcmp(request->path, "/hang") != 0) {
+        http_reply(io, request, &(struct http_response){.status = 404});
+    }
 }
 
 static bool on_healthy(struct io *io, void *ctx, const char *name, bool *known) {

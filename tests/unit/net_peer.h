@@ -10,7 +10,9 @@
 /* ---- the server ---- */
 
 /* Methods: /test/Echo answers with the request, /test/Big with as many MiB as the request's text says, /test/Hang when
- * it is cancelled, /test/Fail with a status and a detail, /test/Slow after a second. Others: UNIMPLEMENTED. */
+ * it is cancelled, /test/Fail with a status and a detail, /test/Slow after a second. Others: UNIMPLEMENTED.
+ * Plain HTTP: /health answers with the method, the query and the length of the body, /later the same after a second,
+ * /hang when it is cancelled. Others: 404. */
 struct bench {
     struct io *io;
     struct net_server *server;
