@@ -1,6 +1,8 @@
 /* deadline_heap: a binary heap of (time, execution number) and one timer for its top. */
 #include "shard/deadline_heap.h"
 
+#include <stdlib.h>
+
 #include "base/mem.h"
 #include "base/plant.h"
 #include "shard/directory.h"
@@ -52,12 +54,20 @@ static struct heap_entry pop(struct engine *engine) {
     return top;
 }
 
-/* Drops entries that are out of date, when there are many. */
+static int by_number(const void *a, const void *b) {
+    const struct heap_entry *x = a, *y = b;
+    if (x->number != y->number) return x->number < y->number ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Drops entries that are out of date, when there are many. One that is not in memory keeps its earliest. */
 static void compact(struct engine *engine) {
     size_t few = PLANT(engine->io, HEAP_LOSES_EVICTED) ? 4 : 1024;
     if (engine->heap_stale < few || engine->heap_stale < engine->heap_count / 2) return;
     size_t kept = 0;
+    qsort(engine->heap, engine->heap_count, sizeof *engine->heap, by_number);
     for (size_t i = 0; i < engine->heap_count; i++) {
+        if (kept && engine->heap[kept - 1].number == engine->heap[i].number) continue;
         struct exec *exec = engine_resident(engine, engine->heap[i].number);
         if (exec ? exec->queued_at != engine->heap[i].at : PLANT(engine->io, HEAP_LOSES_EVICTED)) continue;
         engine->heap[kept++] = engine->heap[i];
@@ -122,6 +132,12 @@ static void timer_done(struct io *io, struct io_op *op) {
 void deadline_add(struct engine *engine, uint64_t number, int64_t at) {
     push(engine, (struct heap_entry){at, number});
     deadline_arm(engine);
+}
+
+/* It had an entry when it left memory, most likely. */
+void deadline_loaded(struct engine *engine, struct exec *exec) {
+    engine->heap_stale++;
+    deadline_changed(engine, exec);
 }
 
 void deadline_changed(struct engine *engine, struct exec *exec) {

@@ -187,7 +187,10 @@ enum found directory_find(struct engine *engine, const uint8_t namespace_id[NAME
     memcpy(key.namespace_id, namespace_id, NAMESPACE_ID_LEN);
     memcpy(key.run_id, run_id, RUN_ID_LEN);
     struct exec_id *id = find_id(engine, key.hash, namespace_id, workflow_id);
-    if (is_zero(run_id)) return find_newest(engine, &key, id, exec, load);
+    if (is_zero(run_id)) {
+        enum found newest = find_newest(engine, &key, id, exec, load);
+        return newest == FOUND && (*exec)->info->superseded ? FOUND_NONE : newest;
+    }
 
     struct map_node *node = map_find(&engine->by_run, hash64(run_id, RUN_ID_LEN), run_equal, run_id);
     if (node) {
@@ -257,7 +260,7 @@ static void loaded(void *ctx, const struct store_image *image) {
         exec = directory_from_image(engine, image);
         CHECKF(exec, "the state of execution %llu in the store is malformed", (unsigned long long)image->execution);
         directory_changed(engine, exec);
-        if (!PLANT(engine->io, TIMERS_LOST_BY_LOAD)) deadline_changed(engine, exec);
+        if (!PLANT(engine->io, TIMERS_LOST_BY_LOAD)) deadline_loaded(engine, exec);
     }
     bool newest = (!load->key.execution && is_zero(load->key.run_id)) || PLANT(engine->io, WRONG_RUN_AFTER_LOAD);
     if (exec && newest) {              /* what the tables lack is resident: the newest is the newest of both */
