@@ -90,6 +90,7 @@ static void start_next(struct txn *txn, struct next *next) {
     memcpy(spec.run_id, next->run_id, RUN_ID_LEN);
     txn->successor = MEM_NEW(struct txn);
     struct exec *successor = run_create(txn->engine, &spec, txn->successor);
+    run_supersede(txn);
     if (!successor->info->first_task_at) workflow_task_schedule(txn->successor);
 }
 

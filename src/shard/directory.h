@@ -31,7 +31,8 @@ struct load {
     char workflow_id[];
 };
 
-/* Looks up a run by id, or the newest one (run_id all zero). FOUND_LATER: *load is where to park. */
+/* Looks up a run by id, or (run_id all zero) the one that took the workflow id last; when that was deleted there is
+ * none, whatever older runs there are (info.superseded). FOUND_LATER: *load is where to park. */
 enum found directory_find(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN], const char *workflow_id,
                           const uint8_t run_id[RUN_ID_LEN], struct exec **exec, struct load **load);
 enum found directory_find_number(struct engine *engine, uint64_t number, uint64_t hash, struct exec **exec,

@@ -27,6 +27,11 @@ static void note_request(struct exec *exec, const char *id) {
     if (PLANT(exec->engine->io, REQUEST_ID_NOT_KEPT)) list_remove(&item->marked_link);
 }
 
+void run_supersede(struct txn *txn) {
+    txn->exec->info->superseded = true;
+    exec_touch(txn->exec, STATE_INFO);
+}
+
 struct exec *run_create(struct engine *engine, struct run_spec *spec, struct txn *txn) {
     struct exec *exec = directory_new(engine, spec->namespace_id, spec->workflow_id, spec->run_id, spec->hash);
     txn_begin(txn, engine, exec);

@@ -22,6 +22,9 @@ struct run_spec {
  * start is to wait (exec->info->first_task_at), and commits. */
 struct exec *run_create(struct engine *engine, struct run_spec *spec, struct txn *txn);
 
+/* Another run takes the id of txn's: it stays reachable by its run id only, also when that other is deleted. */
+void run_supersede(struct txn *txn);
+
 /* The timeouts of a run by temporal-surface 4.5: run <= execution, task <= run, defaults. */
 struct run_timeouts {
     int64_t execution, run, task;

@@ -126,8 +126,6 @@ static EVENT_ATTRIBUTES(WorkflowExecutionStarted) *started_event(struct start *s
     started->memo = memo_merge(arena, NULL, request->memo);
     started->search_attributes = start_search_attributes(start->engine, start->call->ns->id, request->search_attributes, arena);
     started->header = request->header;
-    started->completion_callbacks = request->completion_callbacks;
-    started->n_completion_callbacks = request->n_completion_callbacks;
     started->versioning_override = request->versioning_override;
     started->priority = request->priority;
     started->time_skipping_config = request->time_skipping_config;
@@ -153,9 +151,12 @@ static struct bytes add_eager_task(struct start *start, struct exec *exec, struc
     return copy;
 }
 
-/* Closes the run that is there, in the commit of the new one. */
-static void terminate_present(struct start *start, struct txn *txn, const char *new_run_id) {
+/* The run that is there gives way, in the commit of the new one; it is closed when it is still open. */
+static void replace_present(struct start *start, struct txn *txn, const char *new_run_id) {
     txn_begin(txn, start->engine, start->present);
+    run_supersede(txn);
+    txn->aside = !exec_open(start->present);
+    if (txn->aside) return;
     char *json = arena_printf(start->arena, "\"terminated by new runID: %s\"", new_run_id);
     Payload *payload = payload_json(start->arena, bytes_str(json));
     Payloads details = TEMPORAL__API__COMMON__V1__PAYLOADS__INIT;
@@ -167,7 +168,7 @@ static void terminate_present(struct start *start, struct txn *txn, const char *
 static void create(struct start *start) {
     struct engine *engine = start->engine;
     StartWorkflowExecutionRequest *request = start->request;
-    bool replaces = start->present && exec_open(start->present);
+    bool closes = start->present && exec_open(start->present);
     struct run_spec spec = {
         .namespace_id = start->call->ns->id,
         .workflow_id = request->workflow_id,
@@ -177,7 +178,7 @@ static void create(struct start *start) {
         .user_metadata = request->user_metadata,
         .links = request->links,
         .link_count = request->n_links,
-        .predecessor = replaces ? start->present->number : 0,
+        .predecessor = closes ? start->present->number : 0,
     };
     engine_new_run_id(engine, spec.run_id);
     bool waits = duration_ns(spec.started->first_workflow_task_backoff) > 0;
@@ -195,8 +196,8 @@ static void create(struct start *start) {
         response = add_eager_task(start, exec, response);
     }
     txn_reply_bytes(&txn, start->call, response);
-    if (replaces) {
-        terminate_present(start, &old, exec->start->run_id);
+    if (start->present) {
+        replace_present(start, &old, exec->start->run_id);
         txn_commit_pair(&txn, &old);
     } else txn_commit(&txn);
 }
@@ -212,10 +213,6 @@ static void attach(struct start *start) {
     EVENT_NEW(WorkflowExecutionOptionsUpdated, workflow_execution_options_updated, updated);
     updated.identity = start->request->identity;
     if (options->attach_request_id) updated.attached_request_id = start->request->request_id;
-    if (options->attach_completion_callbacks) {
-        updated.attached_completion_callbacks = start->request->completion_callbacks;
-        updated.n_attached_completion_callbacks = start->request->n_completion_callbacks;
-    }
     if (options->attach_links) {
         event.links = start->request->links;
         event.n_links = start->request->n_links;
@@ -284,6 +281,19 @@ static void answer_again(struct start *start, const StateRequest *request) {
     engine_reply_bytes(start->engine, exec, start->call, response);
 }
 
+/* True: it is answered. A signal is found by its own request id, also when its run has closed since. */
+static bool came_before(struct start *start) {
+    const struct exec *present = start->present;
+    if (start->signal) {
+        if (!signal_known(present, start->signal->request_id)) return false;
+        engine_reply_bytes(start->engine, start->present, start->call, answer(start, present, OUTCOME_USED));
+        return true;
+    }
+    struct item *known = exec_find_text(present, STATE_REQUEST, start->request->request_id);
+    if (known) answer_again(start, known->request);
+    return known != NULL;
+}
+
 static void run(struct start *start, engine_call_fn *again) {
     struct engine *engine = start->engine;
     struct call *call = start->call;
@@ -300,17 +310,7 @@ static void run(struct start *start, engine_call_fn *again) {
     case FOUND_NONE: start->present = NULL; break;
     case FOUND: break;
     }
-    if (start->present && !start->signal) {
-        struct item *known = exec_find_text(start->present, STATE_REQUEST, request->request_id);
-        if (known) {
-            answer_again(start, known->request);
-            return;
-        }
-    }
-    if (start->present && start->signal && exec_open(start->present) && signal_known(start->present, start->signal->request_id)) {
-        engine_reply_bytes(engine, start->present, call, answer(start, start->present, OUTCOME_USED));
-        return;
-    }
+    if (start->present && came_before(start)) return;
     status = start_admit(engine, call);
     if (!status_ok(status)) refuse(start, status);
     else if (!start->present) create(start);

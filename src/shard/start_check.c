@@ -93,6 +93,9 @@ static struct status check_timing(struct arena *arena, StartWorkflowExecutionReq
 struct status start_check(struct engine *engine, struct call *call, StartWorkflowExecutionRequest *request,
                           const SignalWithStartWorkflowExecutionRequest *signal) {
     struct arena *arena = call->arena;
+    if (request->n_completion_callbacks) {
+        return status_make(arena, STATUS_UNIMPLEMENTED, "completion_callbacks: this server calls none; leave the field empty");
+    }
     TRY(check_text(engine, arena, request->workflow_id, "WorkflowId", true));
     TRY(check_text(engine, arena, request->workflow_type ? request->workflow_type->name : "", "WorkflowType", true));
     TRY(check_text(engine, arena, request->request_id, "RequestId", false));

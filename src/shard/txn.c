@@ -194,7 +194,7 @@ static uint64_t append_record(struct txn *txn) {
     CHECK(exec->in_txn);
     close_if_too_long(txn);
     if (txn_has_buffered(txn) && !exec_task_started(exec)) txn_flush(txn);
-    exec->info->state_transitions++;
+    if (!txn->aside) exec->info->state_transitions++;
     exec_touch(exec, STATE_INFO);
     note_visibility(engine, exec);
     struct buf payload = {0};

@@ -201,6 +201,41 @@ static void a_signal_with_start(struct bench *bench) {
     assert_string_equal(bench_history(bench, "w", ""), "STARTED SIGNALED S SIGNALED");
 }
 
+/* A client that lost the answer tries again, however much later. */
+static void a_signal_with_start_that_is_tried_again_after_the_close(struct bench *bench) {
+    SignalWithStartWorkflowExecutionRequest both =
+        TEMPORAL__API__WORKFLOWSERVICE__V1__SIGNAL_WITH_START_WORKFLOW_EXECUTION_REQUEST__INIT;
+    StartWorkflowExecutionRequest *one = request(bench, "w");
+    both.workflow_id = one->workflow_id;
+    both.workflow_type = one->workflow_type;
+    both.task_queue = one->task_queue;
+    both.signal_name = pb_text("go");
+    const ProtobufCMessageDescriptor *type =
+        &temporal__api__workflowservice__v1__signal_with_start_workflow_execution_response__descriptor;
+    static const char *const ids[] = {"starts", "signals"};
+    const char *run_id = NULL;
+    for (int i = 0; i < 2; i++) {
+        both.request_id = pb_text(ids[i]);
+        SignalWithStartWorkflowExecutionResponse *response =
+            bench_ok(bench, engine_signal_with_start_workflow_execution, &both.base, type);
+        assert_int_equal(response->started, i == 0);
+        run_id = response->run_id;
+    }
+    assert_true(status_ok(bench_terminate(bench, "w")));
+    for (int i = 0; i < 4; i++) {
+        if (i == 2) bench_restart(bench, true);
+        both.request_id = pb_text(ids[i % 2]);
+        SignalWithStartWorkflowExecutionResponse *response =
+            bench_ok(bench, engine_signal_with_start_workflow_execution, &both.base, type);
+        assert_string_equal(response->run_id, run_id);
+        assert_false(response->started);
+    }
+    both.request_id = pb_text("another");
+    SignalWithStartWorkflowExecutionResponse *response =
+        bench_ok(bench, engine_signal_with_start_workflow_execution, &both.base, type);
+    assert_true(response->started);
+}
+
 static void a_run_is_described(struct bench *bench) {
     const char *run_id = bench_start(bench, "w");
     bench_poll(bench, "queue");
@@ -277,6 +312,7 @@ int main(void) {
         TEST(a_timed_out_run_is_tried_again),
         TEST(cron_starts_the_next_run),
         TEST(a_signal_with_start),
+        TEST(a_signal_with_start_that_is_tried_again_after_the_close),
         TEST(a_run_is_described),
         TEST(a_run_is_explained),
     };
