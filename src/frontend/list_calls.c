@@ -1,6 +1,7 @@
 /* list_calls: the RPCs that read visibility (temporal-surface.md 7). */
 #include <string.h>
 
+#include "base/json_text.h"
 #include "base/uuid.h"
 #include "frontend/frontend.h"
 #include "frontend/norn_api_headers.h"
@@ -78,11 +79,17 @@ static ExecutionInfo *shown_row(const struct store_row *row, struct arena *arena
     return info;
 }
 
+/* The store's texts end with its answer, the call's with its reply. */
+static void fail_with_copy(struct call *call, struct status status) {
+    status.message = arena_strdup(call->arena, status.message);
+    call_fail_status(call, status);
+}
+
 /* All list responses have executions and a page token, at the same field numbers: one message serves them all. */
 static void listed(void *ctx, const struct store_rows *rows) {
     struct call *call = ctx;
     if (!status_ok(rows->status)) {
-        call_fail_status(call, rows->status);
+        fail_with_copy(call, rows->status);
         return;
     }
     WS(ListWorkflowExecutionsResponse) response = TEMPORAL__API__WORKFLOWSERVICE__V1__LIST_WORKFLOW_EXECUTIONS_RESPONSE__INIT;
@@ -205,17 +212,19 @@ static MetadataEntry *metadata(const char *key, const char *value, struct arena 
     return entry;
 }
 
-/* A status as the value of a search attribute: a JSON string of type Keyword. */
-static Payload *status_payload(int64_t status, struct arena *arena) {
+/* A value of a search attribute: a JSON string of type Keyword. */
+static Payload *keyword_payload(const char *value, struct arena *arena) {
     Payload *payload = ARENA_NEW(arena, Payload);
     temporal__api__common__v1__payload__init(payload);
     payload->n_metadata = 2;
     payload->metadata = arena_alloc(arena, 2 * sizeof(void *));
     payload->metadata[0] = metadata("encoding", "json/plain", arena);
     payload->metadata[1] = metadata("type", "Keyword", arena);
-    const char *text = arena_printf(arena, "\"%s\"", status_name(status));
-    payload->data.data = (uint8_t *)(uintptr_t)text;
-    payload->data.len = strlen(text);
+    struct buf json = {0};
+    buf_append_json(&json, bytes_str(value));
+    payload->data.data = arena_copy(arena, json.data, json.len);
+    payload->data.len = json.len;
+    buf_free(&json);
     return payload;
 }
 
@@ -229,21 +238,23 @@ static int64_t group_status(struct bytes text) {
 static void counted(void *ctx, struct status status, const struct store_count *counts, size_t count) {
     struct call *call = ctx;
     if (!status_ok(status)) {
-        call_fail_status(call, status);
+        fail_with_copy(call, status);
         return;
     }
-    bool grouped = call->waiter != NULL;
+    const struct filter *filter = call->waiter;
     WS(CountWorkflowExecutionsResponse) response = TEMPORAL__API__WORKFLOWSERVICE__V1__COUNT_WORKFLOW_EXECUTIONS_RESPONSE__INIT;
     response.groups = arena_alloc(call->arena, count * sizeof(void *));
     for (size_t i = 0; i < count; i++) {
         response.count += counts[i].count;
-        if (!grouped) continue;
+        if (!filter->group_by) continue;
         WS(CountWorkflowExecutionsResponse__AggregationGroup) *group = arena_alloc(call->arena, sizeof *group);
         temporal__api__workflowservice__v1__count_workflow_executions_response__aggregation_group__init(group);
         group->count = counts[i].count;
         group->n_group_values = 1;
         group->group_values = arena_alloc(call->arena, sizeof(void *));
-        group->group_values[0] = status_payload(group_status(counts[i].group), call->arena);
+        const char *value = filter->group_by_status ? status_name(group_status(counts[i].group))
+                                                    : arena_text(call->arena, counts[i].group);
+        group->group_values[0] = keyword_payload(value, call->arena);
         response.groups[response.n_groups++] = group;
     }
     call_reply(call, &response.base);
@@ -260,7 +271,7 @@ void api_count_workflow_executions(struct frontend *frontend, struct api_call *a
     struct store_list list = {.where = filter->where, .params = filter->params, .param_count = filter->param_count,
                               .group_by = filter->group_by};
     memcpy(list.namespace_id, api->call.ns->id, NAMESPACE_ID_LEN);
-    api->call.waiter = filter->group_by ? filter : NULL;
+    api->call.waiter = filter;
     store_count(frontend->store, &list, counted, &api->call);
 }
 

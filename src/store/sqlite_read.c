@@ -168,11 +168,6 @@ static int read_rows(sqlite3_stmt *s, const struct store_list *list, struct aren
     int code;
     int64_t last_key = 0;
     while ((code = sqlite3_step(s)) == SQLITE_ROW) {
-        if (out->count == list->limit) {         /* one more than was asked for: there is a next page */
-            out->next = make_token(last_key, rows[out->count - 1].execution, arena);
-            code = SQLITE_DONE;
-            break;
-        }
         struct store_row *row = &rows[out->count++];
         row->execution = (uint64_t)sqlite3_column_int64(s, 0);
         column_id(s, 1, row->run_id);
@@ -180,6 +175,7 @@ static int read_rows(sqlite3_stmt *s, const struct store_list *list, struct aren
         read_visibility(s, &row->visibility, arena);
         last_key = sqlite3_column_int64(s, 17);
     }
+    if (out->count == list->limit) out->next = make_token(last_key, rows[out->count - 1].execution, arena);
     out->rows = rows;
     return code;
 }
@@ -198,7 +194,7 @@ enum database_result database_list(struct database *db, const struct store_list 
         "start_time,execution_time,close_time,history_length,history_size,state_transitions,memo,search_attributes,"
         "search_attributes_json,sort_key FROM visibility_records WHERE namespace_id = ?1 AND"
         " (sort_key, execution) < (?2, ?3) AND (%s) ORDER BY sort_key DESC, execution DESC LIMIT %llu",
-        where, (unsigned long long)list->limit + 1);
+        where, (unsigned long long)list->limit);
     sqlite3_stmt *s = prepare(db, list, text, OWN);
     if (!s) return database_failed(db, arena, error);
     bool first = list->after.len == 0;

@@ -213,7 +213,7 @@ struct store_rows {
     struct status status;             /* not OK: the filter failed in SQL */
     const struct store_row *rows;
     size_t count;
-    struct bytes next;                /* page token; empty at the end */
+    struct bytes next;                /* page token; empty when the page is not full */
 };
 void store_list(struct store_loop *loop, const struct store_list *list, void (*done)(void *ctx, const struct store_rows *),
                 void *ctx);

@@ -384,17 +384,23 @@ static bool or_expression(struct parser *parser) {
     return true;
 }
 
+/* Runs without a division are those of the empty one. */
+#define DIVISION_SQL "coalesce(json_extract(search_attributes_json, '$.TemporalNamespaceDivision'), '')"
+
 static bool group_by(struct parser *parser, bool counting, struct filter *out) {
     if (!lexer_accept(&parser->lexer, "GROUP")) return true;
     if (!counting) return fail(parser, "GROUP BY is for counting only");
     if (!lexer_accept(&parser->lexer, "BY")) return fail_here(parser, "BY");
-    if (!lexer_is(&parser->lexer, "ExecutionStatus"))
-        return fail(parser, "'GROUP BY' clause is not supported for search attributes other than ExecutionStatus");
+    struct field field;
+    if (parser->lexer.token.kind != TOKEN_NAME) return fail_here(parser, "a search attribute");
+    if (!find_field(parser, parser->lexer.token.text, &field)) return false;
     lexer_next(&parser->lexer);
     if (parser->lexer.token.kind != TOKEN_END) return fail(parser, "'GROUP BY' clause supports only a single field");
-    out->group_by = "status";
-    out->group_by_status = true;
-    return true;
+    out->group_by_status = strcmp(field.name, "ExecutionStatus") == 0;
+    if (out->group_by_status) out->group_by = "status";
+    else if (strcmp(field.name, "TemporalNamespaceDivision") == 0) out->group_by = DIVISION_SQL;
+    return out->group_by || fail(parser, "'GROUP BY' clause is not supported for search attribute %s (only for "
+                                         "ExecutionStatus and TemporalNamespaceDivision)", field.name);
 }
 
 static bool whole(struct parser *parser, bool counting, struct filter *out) {

@@ -17,8 +17,8 @@ struct filter {
     const char *where;                  /* "" is all */
     struct store_param *params;
     unsigned param_count;
-    const char *group_by;               /* count only: the column, or NULL */
-    bool group_by_status;
+    const char *group_by;               /* count only: SQL, or NULL */
+    bool group_by_status;               /* the groups are statuses; else texts */
 };
 
 /* Translates `query`; texts and parameters are in the arena. INVALID_ARGUMENT names what is wrong, and where. */

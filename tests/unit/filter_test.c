@@ -101,6 +101,13 @@ static void counts_may_be_grouped(void **state) {
     (void)state;
     assert_true(status_ok(filter_parse("GROUP BY ExecutionStatus", true, type_of, NULL, &arena, &filter)));
     assert_string_equal(filter.group_by, "status");
+    assert_true(filter.group_by_status);
+    assert_true(status_ok(filter_parse("GROUP BY TemporalNamespaceDivision", true, type_of, NULL, &arena, &filter)));
+    assert_non_null(filter.group_by);
+    assert_false(filter.group_by_status);
+    static const char *const refused[] = {"GROUP BY WorkflowType", "GROUP BY CustomKeywordField", "GROUP BY 'x'", "GROUP BY"};
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
+        assert_int_equal(filter_parse(refused[i], true, type_of, NULL, &arena, &filter).code, STATUS_INVALID_ARGUMENT);
     struct status status = filter_parse("GROUP BY ExecutionStatus, WorkflowType", true, type_of, NULL, &arena, &filter);
     assert_non_null(strstr(status.message, "'GROUP BY' clause supports only a single field"));
     arena_free(&arena);
