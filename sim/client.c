@@ -21,6 +21,15 @@ enum { CALL_SECONDS = 10 };
 
 static void set_at(struct truth_flow *flow, const char *text) { snprintf(flow->at, sizeof flow->at, "%s", text); }
 
+static struct model_id *model_of(struct agent *agent, const struct truth_flow *flow) {
+    return model_id(agent->truth->model, flow->namespace, flow->id);
+}
+
+/* The run that a call without run id reaches, where it can be only one. */
+static struct model_run *only_run(struct agent *agent, const struct truth_flow *flow) {
+    return flow->run_id[0] && !flow->has_again ? model_run(model_of(agent, flow), flow->run_id) : NULL;
+}
+
 /* ---- start ---- */
 
 static void fill_start(struct arena *arena, const struct truth_flow *flow, WS(StartWorkflowExecutionRequest) *request) {
@@ -104,9 +113,13 @@ static void send_signal(struct agent *agent, struct truth_flow *flow, unsigned n
         request->request_id = arena_printf(&arena, "signal-%u-%u", flow->number, number);
         flow->signals[number] = KNOWN_MAYBE;
         set_at(flow, "signal");
+        struct model_effect *effect = model_ask(model_of(agent, flow), NULL, EFFECT_SIGNAL,
+                                                model_key_payloads(request->request_id, request->input));
         bool good = agent_call(agent, "SignalWorkflowExecution", request,
                                AGENT_TYPE(signal_workflow_execution_response), CALL_SECONDS * SIM_SECOND, &result,
                                &response);
+        model_answer(effect, result.status.code);
+        if (good) model_reached(effect, only_run(agent, flow));
         if (good) flow->signals[number] = KNOWN_YES;
         agent->truth->signals += good;
         bool closed = result.status.code == STATUS_NOT_FOUND;
@@ -126,12 +139,16 @@ static void request_cancel(struct agent *agent, struct truth_flow *flow) {
         WS(RequestCancelWorkflowExecutionResponse) *response;
         request->namespace_ = agent_text(&arena, flow->namespace);
         request->workflow_execution = agent_execution(&arena, flow->id, "");
-        request->request_id = arena_printf(&arena, "cancel-%u", flow->number);
+        request->request_id = request->reason = arena_printf(&arena, "cancel-%u", flow->number);
         flow->cancelled = KNOWN_MAYBE;
         set_at(flow, "cancel");
+        struct model_effect *effect =
+            model_ask(model_of(agent, flow), NULL, EFFECT_CANCEL, model_key_text(request->reason));
         bool good = agent_call(agent, "RequestCancelWorkflowExecution", request,
                                AGENT_TYPE(request_cancel_workflow_execution_response), CALL_SECONDS * SIM_SECOND,
                                &result, &response);
+        model_answer(effect, result.status.code);
+        if (good) model_reached(effect, only_run(agent, flow));
         if (good || result.status.code == STATUS_NOT_FOUND) flow->cancelled = KNOWN_YES;
         agent->truth->cancels += good;
         grpc_result_free(&result);
@@ -244,8 +261,10 @@ static bool read_page(struct agent *agent, const struct truth_flow *flow, struct
                            AGENT_TYPE(get_workflow_execution_history_response), CALL_SECONDS * SIM_SECOND, &result,
                            &response) && response->history;
     if (good) {
+        struct model_run *known = run->run_id[0] ? model_run(model_of(agent, flow), run->run_id) : NULL;
         for (size_t i = 0; i < response->history->n_events; i++) {
             struct flow_event event;
+            if (known) model_saw(known, response->history->events[i]);
             flow_event_of(response->history->events[i], &event);
             truth_run_add(run, &event);
         }
@@ -258,15 +277,22 @@ static bool read_page(struct agent *agent, const struct truth_flow *flow, struct
     return good;
 }
 
+/* All pages; false when a call failed. */
+static bool read_pages(struct agent *agent, const struct truth_flow *flow, struct truth_run *run) {
+    struct buf token = {0};
+    bool more = true, good = true;
+    uint64_t from = model_now(agent->truth->model);
+    run->count = 0;
+    while (good && more) good = read_page(agent, flow, run, &token, &more);
+    buf_free(&token);
+    if (good && run->run_id[0]) model_read(model_run(model_of(agent, flow), run->run_id), from, run->count);
+    return good;
+}
+
 static void read_run(struct agent *agent, const struct truth_flow *flow, struct truth_run *run) {
     while (!run->whole && !agent->ending) {
-        struct buf token = {0};
-        bool more = true, good = true;
-        run->count = 0;
-        while (good && more) good = read_page(agent, flow, run, &token, &more);
-        buf_free(&token);
-        run->whole = good;
-        if (!good) agent_sleep(agent, 200 * SIM_MS);
+        run->whole = read_pages(agent, flow, run);
+        if (!run->whole) agent_sleep(agent, 200 * SIM_MS);
     }
 }
 
@@ -312,16 +338,12 @@ static void read_chain(struct agent *agent, struct truth_flow *flow) {
 
 /* ---- what a client does with an open workflow ---- */
 
-/* Reads the open run: what it shows stays. */
+/* Reads the open run, for the model to compare. */
 static void look(struct agent *agent, struct truth_flow *flow) {
     if (!flow->run_id[0]) return;
     struct truth_run run = {0};
     snprintf(run.run_id, sizeof run.run_id, "%s", flow->run_id);
-    struct buf token = {0};
-    bool more = true, good = true;
-    while (good && more) good = read_page(agent, flow, &run, &token, &more);
-    if (good) judge_seen(agent->truth, flow, &run);
-    buf_free(&token);
+    read_pages(agent, flow, &run);
     world_free(run.events);
 }
 

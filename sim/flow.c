@@ -222,6 +222,14 @@ bool flow_is_close(int type) {
     }
 }
 
+void flow_print_event(const struct flow_event *e, FILE *to) {
+    const ProtobufCEnumValue *name =
+        protobuf_c_enum_descriptor_get_value(&temporal__api__enums__v1__event_type__descriptor, e->type);
+    fprintf(to, "  %3lld %-44s of %lld, %lld item %d attempt %d number %lld.%lld at %lld %s\n", (long long)e->id,
+            name ? name->name + strlen("EVENT_TYPE_") : "?", (long long)e->ref, (long long)e->ref2, e->item, e->attempt,
+            (long long)e->number, (long long)e->number2, (long long)e->time, e->text);
+}
+
 /* ---- state ---- */
 
 static uint32_t bit(int item) { return item < 0 ? 0 : 1u << item; }

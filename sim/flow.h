@@ -13,6 +13,8 @@
 #ifndef NORN_SIM_FLOW_H
 #define NORN_SIM_FLOW_H
 
+#include <stdio.h>
+
 #include "frontend/norn_api_headers.h"
 #include "prng.h"
 
@@ -70,6 +72,7 @@ struct flow_step {
 unsigned flow_decide(struct flow_state *state, struct flow_step steps[FLOW_ITEMS_MAX + 1]);
 
 bool flow_is_close(int type);
+void flow_print_event(const struct flow_event *event, FILE *to);
 
 #define PB(name) Temporal__Api__##name
 #define FLOW_EVENT(name) TEMPORAL__API__ENUMS__V1__EVENT_TYPE__EVENT_TYPE_##name

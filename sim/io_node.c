@@ -60,6 +60,8 @@ static void clocks_start(struct io_node *node) {
         node->wall_offset = prng_range(prng, -120 * SIM_SECOND, 120 * SIM_SECOND);
 }
 
+int64_t world_wall(const struct world *world, unsigned index) { return node_wall(world->nodes[index]); }
+
 void world_wall_jump(struct world *world, unsigned index, int64_t ns) {
     struct io_node *node = world_node_at(world, index);
     node->wall_offset += ns;

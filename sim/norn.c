@@ -139,6 +139,7 @@ static void *begin(struct world *world, struct nemesis *nemesis, const struct ru
     make_flows(truth);
     nemesis_set_exited(nemesis, exited, truth);
     truth->server = add(truth, nemesis, "server", server_node_start, 6);
+    truth->model = model_create(world, truth->server);
     for (unsigned i = 0; i < truth->worker_count; i++)
         truth->workers[i] = add(truth, nemesis, workers[i], worker_start, 2);
     for (unsigned i = 0; i < truth->client_count; i++)
@@ -174,6 +175,7 @@ static void *begin_small(struct world *world, struct nemesis *nemesis, const str
     }
     nemesis_set_exited(nemesis, exited, truth);
     truth->server = add(truth, nemesis, "server", server_node_start, 1);
+    truth->model = model_create(world, truth->server);
     truth->workers[0] = add(truth, nemesis, "worker", worker_start, 1);
     truth->clients[0] = add(truth, nemesis, "client", client_start, 1);
     return truth;

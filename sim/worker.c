@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "agent.h"
-#include "base/hash.h"
 #include "base/mem.h"
 
 enum { CACHED_MAX = 32, POLLERS_MAX = 3, RETRY_MS = 500 };
@@ -36,9 +35,15 @@ struct task {                            /* one workflow task, from its poll to 
     struct arena *arena;
     const WS(PollWorkflowTaskQueueResponse) *poll;
     struct cached *cached;
+    struct model_run *run;
+    int64_t lasting;                     /* events up to this one can be read by anyone */
 };
 
 static struct truth *truth_of(struct worker *worker) { return worker->agent.truth; }
+
+static unsigned life_of_server(struct worker *worker) {
+    return world_incarnation(truth_of(worker)->world, truth_of(worker)->server);
+}
 
 /* ---- the cache ---- */
 
@@ -75,11 +80,14 @@ static struct cached *cached_get(struct worker *worker, const char *run_id) {
 }
 
 /* Adds events that follow what is there; those that were only virtual before are replaced. False on a gap. */
-static bool cached_add(struct cached *cached, const PB(History__V1__History) *history) {
+static bool cached_add(struct task *task, const PB(History__V1__History) *history) {
+    struct cached *cached = task->cached;
     for (size_t i = 0; history && i < history->n_events; i++) {
         struct flow_event event;
         flow_event_of(history->events[i], &event);
         if (event.id < 1 || (size_t)event.id > cached->count + 1) return false;
+        if (event.id <= task->lasting && (size_t)event.id <= model_seen(task->run) + 1)
+            model_saw(task->run, history->events[i]);
         cached->count = (size_t)event.id - 1;
         if (cached->count == cached->cap) {
             cached->cap = cached->cap ? cached->cap * 2 : 32;
@@ -103,7 +111,7 @@ static bool read_page(struct task *task, struct buf *token) {
     request->next_page_token = pb_binary(buf_bytes(token));
     bool good = agent_call(agent, "GetWorkflowExecutionHistory", request,
                            AGENT_TYPE(get_workflow_execution_history_response), 10 * SIM_SECOND, &result, &response) &&
-                cached_add(task->cached, response->history);
+                cached_add(task, response->history);
     buf_clear(token);
     if (good) buf_append(token, response->next_page_token.data, response->next_page_token.len);
     grpc_result_free(&result);
@@ -130,7 +138,7 @@ static bool complete_history(struct task *task) {
     const PB(History__V1__History) *history = poll->history;
     bool whole = history && history->n_events && history->events[0]->event_id == 1;
     if (whole) task->cached->count = 0;
-    bool fits = history && cached_add(task->cached, history) && task->cached->count;
+    bool fits = history && cached_add(task, history) && task->cached->count;
     if (fits && poll->next_page_token.len) fits = read_pages(task, poll->next_page_token);
     if (!fits) {
         ProtobufCBinaryData none = {0};
@@ -261,34 +269,33 @@ static void fill_sticky(struct task *task, WS(RespondWorkflowTaskCompletedReques
 }
 
 static void handle(struct worker *worker, const char *namespace, const WS(PollWorkflowTaskQueueResponse) *poll,
-                   unsigned depth);
+                   unsigned life, unsigned depth);
 
 /* Sends the completion; another task may come with the answer. */
 static void complete(struct task *task, WS(RespondWorkflowTaskCompletedRequest) *request, unsigned depth) {
     struct agent *agent = &task->worker->agent;
     struct grpc_result result;
     WS(RespondWorkflowTaskCompletedResponse) *response;
-    const struct truth_task *newest = truth_task(agent->truth, task->cached->run_id);
-    bool stale = newest->token != hash64(task->poll->task_token.data, task->poll->task_token.len);
+    unsigned life = life_of_server(task->worker);
+    struct model_effect *effect = model_task_completes(task->run, task->poll, request);
     bool good = agent_call(agent, "RespondWorkflowTaskCompleted", request,
                            AGENT_TYPE(respond_workflow_task_completed_response), 10 * SIM_SECOND, &result, &response);
+    model_task_completed(effect, result.status.code);
     agent->truth->tasks += good;
-    if (good && stale)
-        world_fail(agent->truth->world, WORLD_INCORRECT, "run %s: a completion was taken after a newer task was handed out",
-                   task->cached->run_id);
     task->cached->in_use = false;
     if (!good) cached_free(task->worker, task->cached);   /* what the server has is not known */
     if (good && agent_mischief(agent, 30)) {
         struct grpc_result again;
         WS(RespondWorkflowTaskCompletedResponse) *ignored;
-        if (agent_call(agent, "RespondWorkflowTaskCompleted", request,
-                       AGENT_TYPE(respond_workflow_task_completed_response), 10 * SIM_SECOND, &again, &ignored) && good)
-            world_fail(agent->truth->world, WORLD_INCORRECT, "a workflow task was completed twice");
+        model_task_completes(task->run, task->poll, request);
+        agent_call(agent, "RespondWorkflowTaskCompleted", request, AGENT_TYPE(respond_workflow_task_completed_response),
+                   10 * SIM_SECOND, &again, &ignored);
+        model_task_completed(effect, again.status.code);
         grpc_result_free(&again);
         agent->truth->duplicates++;
     }
     if (good && response->workflow_task && response->workflow_task->task_token.len && depth < 8)
-        handle(task->worker, task->namespace, response->workflow_task, depth + 1);
+        handle(task->worker, task->namespace, response->workflow_task, life, depth + 1);
     grpc_result_free(&result);
 }
 
@@ -303,8 +310,10 @@ static void fail_task(struct task *task) {
         TEMPORAL__API__ENUMS__V1__WORKFLOW_TASK_FAILED_CAUSE__WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE;
     request->failure = PB_NEW(task->arena, temporal__api__failure__v1__failure);
     request->failure->message = agent_text(task->arena, "told to fail");
+    struct model_effect *effect = model_task_fails(task->run, task->poll);
     agent_call(&task->worker->agent, "RespondWorkflowTaskFailed", request,
                AGENT_TYPE(respond_workflow_task_failed_response), 10 * SIM_SECOND, &result, &response);
+    model_answer(effect, result.status.code);
     grpc_result_free(&result);
 }
 
@@ -334,19 +343,23 @@ static void answer_task(struct task *task, unsigned depth) {
     complete(task, request, depth);
 }
 
+/* `life`: in which the server was when this worker asked for a task. */
 static void handle(struct worker *worker, const char *namespace, const WS(PollWorkflowTaskQueueResponse) *poll,
-                   unsigned depth) {
+                   unsigned life, unsigned depth) {
     struct agent *agent = &worker->agent;
     struct arena arena = {0};
     if (!poll->workflow_execution || !poll->workflow_execution->run_id[0]) return;
+    const char *run_id = poll->workflow_execution->run_id;
+    struct task task = {worker, namespace, &arena, poll, NULL, NULL, 0};
+    task.run = model_run(model_id(agent->truth->model, namespace, poll->workflow_execution->workflow_id), run_id);
+    if (!poll->query) {
+        model_task_given(task.run, poll, life);
+        task.lasting = poll->started_event_id - (poll->attempt > 1 ? 2 : 1);
+    }
     if (agent_mischief(agent, 20)) {
         agent->truth->dropped++;
         return;                                          /* it times out */
     }
-    const char *run_id = poll->workflow_execution->run_id;
-    uint64_t token = hash64(poll->task_token.data, poll->task_token.len);
-    if (!poll->query) truth_task(agent->truth, run_id)->token = token;
-    struct task task = {worker, namespace, &arena, poll, NULL};
     task.cached = cached_get(worker, run_id);
     if (task.cached->in_use) return;                     /* another fiber is at it: an old task of the same run */
     task.cached->in_use = true;
@@ -394,9 +407,10 @@ static void poll_workflows(void *arg) {
         request->namespace_ = agent_text(&arena, poller->namespace);
         request->task_queue = agent_queue(&arena, poller->sticky ? worker->sticky : SIM_QUEUE, poller->sticky);
         request->identity = worker->identity;
+        unsigned life = life_of_server(worker);
         bool good = poll(agent, "PollWorkflowTaskQueue", request, AGENT_TYPE(poll_workflow_task_queue_response), &result,
                          &response);
-        if (good && response->task_token.len) handle(worker, poller->namespace, response, 0);
+        if (good && response->task_token.len) handle(worker, poller->namespace, response, life, 0);
         grpc_result_free(&result);
         arena_free(&arena);
         forget_some(worker);
@@ -410,41 +424,12 @@ static void poll_workflows(void *arg) {
 
 typedef WS(PollActivityTaskQueueResponse) ActivityTask;
 
-/* What is known of the activity, noted when an attempt is handed out; wrong when the server's part of it is. */
-static struct truth_attempt *attempt_given(struct worker *worker, const ActivityTask *task, char kind) {
-    struct truth *truth = truth_of(worker);
-    const char *run_id = task->workflow_execution->run_id;
-    struct truth_attempt *known = truth_attempt(truth, run_id, atoi(task->activity_id));
-    if (known->attempt > task->attempt) return known;    /* an old attempt, late */
-    bool next = known->attempt + 1 == task->attempt && known->failed && truth->strict;
-    if (next && task->current_attempt_scheduled_time) {
-        const Google__Protobuf__Timestamp *at = task->current_attempt_scheduled_time;
-        int64_t backoff = (RETRY_MS * SIM_MS) << (known->attempt < 4 ? known->attempt - 1 : 3);
-        if (backoff > 5 * SIM_SECOND) backoff = 5 * SIM_SECOND;
-        int64_t scheduled = at->seconds * SIM_SECOND + at->nanos;
-        if (scheduled < known->failed_from + backoff - 2 * SIM_MS || scheduled > known->failed_to + backoff + 200 * SIM_MS)
-            world_fail(truth->world, WORLD_INCORRECT,
-                       "run %s, activity %s: attempt %d came %lld ms after the failure, its backoff is %lld ms", run_id,
-                       task->activity_id, task->attempt, (long long)((scheduled - known->failed_from) / SIM_MS),
-                       (long long)(backoff / SIM_MS));
-    }
-    if (next && known->beaten) {
-        bool there = task->heartbeat_details && task->heartbeat_details->n_payloads;
-        const ProtobufCBinaryData *data = there ? &task->heartbeat_details->payloads[0]->data : NULL;
-        if (!there || data->len != 1 || data->data[0] != '0' + known->heartbeat)
-            world_fail(truth->world, WORLD_INCORRECT, "run %s, activity %s: attempt %d has not the last heartbeat", run_id,
-                       task->activity_id, task->attempt);
-    }
-    known->given = known->attempt == task->attempt ? known->given + 1 : 1;
-    known->attempt = task->attempt;
-    known->failed = known->beaten = false;
-    if (kind == 'o' && known->given > 1)
-        world_fail(truth->world, WORLD_INCORRECT, "run %s: activity %s has one attempt and was handed out twice", run_id,
-                   task->activity_id);
-    return known;
+static struct model_run *run_of(struct worker *worker, const ActivityTask *task) {
+    struct model_id *id = model_id(truth_of(worker)->model, task->workflow_namespace, task->workflow_execution->workflow_id);
+    return model_run(id, task->workflow_execution->run_id);
 }
 
-static bool heartbeat(struct worker *worker, const ActivityTask *task, struct truth_attempt *known, unsigned count) {
+static bool heartbeat(struct worker *worker, const ActivityTask *task, unsigned count) {
     struct arena arena = {0};
     struct grpc_result result;
     WS(RecordActivityTaskHeartbeatRequest) *request = AGENT_NEW(&arena, record_activity_task_heartbeat_request);
@@ -452,17 +437,18 @@ static bool heartbeat(struct worker *worker, const ActivityTask *task, struct tr
     request->task_token = task->task_token;
     request->namespace_ = agent_text(&arena, task->workflow_namespace);
     request->details = agent_payload(&arena, "%u", count);
+    model_activity_beats(run_of(worker, task), task, count);
     bool good = agent_call(&worker->agent, "RecordActivityTaskHeartbeat", request,
                            AGENT_TYPE(record_activity_task_heartbeat_response), 3 * SIM_SECOND, &result, &response);
     truth_of(worker)->heartbeats += good;
-    if (good && known->attempt == task->attempt) known->beaten = true, known->heartbeat = count;
+    model_activity_beat(run_of(worker, task), task, count, result.status.code);
     bool gone = result.status.code == STATUS_NOT_FOUND;
     grpc_result_free(&result);
     arena_free(&arena);
     return !gone;
 }
 
-static void activity_fails(struct worker *worker, const ActivityTask *task, struct truth_attempt *known) {
+static void activity_fails(struct worker *worker, const ActivityTask *task) {
     struct arena arena = {0};
     struct grpc_result result;
     WS(RespondActivityTaskFailedRequest) *request = AGENT_NEW(&arena, respond_activity_task_failed_request);
@@ -475,14 +461,10 @@ static void activity_fails(struct worker *worker, const ActivityTask *task, stru
     request->failure->failure_info_case = FAILURE_INFO(APPLICATION);
     request->failure->application_failure_info = PB_NEW(&arena, temporal__api__failure__v1__application_failure_info);
     request->failure->application_failure_info->type = agent_text(&arena, "Scripted");
-    int64_t from = io_wall(worker->agent.io);
-    bool good = agent_call(&worker->agent, "RespondActivityTaskFailed", request,
-                           AGENT_TYPE(respond_activity_task_failed_response), 10 * SIM_SECOND, &result, &response);
-    if (good && known->attempt == task->attempt) {
-        known->failed = true;
-        known->failed_from = from;
-        known->failed_to = io_wall(worker->agent.io);
-    }
+    struct model_effect *effect = model_activity_ends(run_of(worker, task), task, EFFECT_ACTIVITY_FAILED, NULL);
+    agent_call(&worker->agent, "RespondActivityTaskFailed", request, AGENT_TYPE(respond_activity_task_failed_response),
+               10 * SIM_SECOND, &result, &response);
+    model_activity_ended(effect, result.status.code);
     grpc_result_free(&result);
     arena_free(&arena);
 }
@@ -498,8 +480,11 @@ static bool activity_completes(struct worker *worker, const ActivityTask *task) 
     request->identity = worker->identity;
     request->result = agent_payload(&arena, "%s.%d%s", task->activity_id, task->attempt,
                                     agent_padding(&arena, agent_dice(&worker->agent, 8) ? 0 : 5000));
+    struct model_effect *effect =
+        model_activity_ends(run_of(worker, task), task, EFFECT_ACTIVITY_COMPLETED, request->result);
     bool good = agent_call(&worker->agent, "RespondActivityTaskCompleted", request,
                            AGENT_TYPE(respond_activity_task_completed_response), 10 * SIM_SECOND, &result, &response);
+    model_activity_ended(effect, result.status.code);
     grpc_result_free(&result);
     arena_free(&arena);
     return good;
@@ -510,7 +495,7 @@ static bool has_to_fail(char kind, unsigned arg, const ActivityTask *task) {
     return (kind == 'a' && (unsigned)task->attempt <= arg) || kind == 'c' || (kind == 'h' && task->attempt == 1);
 }
 
-static void run_activity(struct worker *worker, const ActivityTask *task) {
+static void run_activity(struct worker *worker, const ActivityTask *task, unsigned life) {
     struct agent *agent = &worker->agent;
     struct truth *truth = agent->truth;
     if (!task->input || !task->input->n_payloads || task->attempt < 1)
@@ -518,26 +503,24 @@ static void run_activity(struct worker *worker, const ActivityTask *task) {
     const ProtobufCBinaryData *input = &task->input->payloads[0]->data;
     char kind = (char)input->data[0];
     unsigned arg = (unsigned)(input->len > 1 ? input->data[1] - '0' : 0);
-    struct truth_attempt *known = attempt_given(worker, task, kind);
+    model_activity_given(run_of(worker, task), task, life);
     if (agent_mischief(agent, 20)) {
         truth->dropped++;
         return;
     }
     for (unsigned i = 0; kind == 'h' && i < arg; i++) {
-        if (!heartbeat(worker, task, known, i)) return;
+        if (!heartbeat(worker, task, i)) return;
         agent_sleep(agent, agent_dice(agent, 2000) * SIM_MS);
     }
     if (has_to_fail(kind, arg, task)) {
-        activity_fails(worker, task, known);
+        activity_fails(worker, task);
         return;
     }
     if (agent_mischief(agent, 10)) agent_sleep(agent, 12 * SIM_SECOND);
-    bool first = activity_completes(worker, task);
-    truth->activities += first;
+    truth->activities += activity_completes(worker, task);
     if (!agent_mischief(agent, 50)) return;
     truth->duplicates++;
-    if (activity_completes(worker, task) && first)
-        world_fail(truth->world, WORLD_INCORRECT, "an activity was completed twice");
+    activity_completes(worker, task);
 }
 
 static void poll_activities(void *arg) {
@@ -552,9 +535,10 @@ static void poll_activities(void *arg) {
         request->namespace_ = agent_text(&arena, poller->namespace);
         request->task_queue = agent_queue(&arena, SIM_QUEUE, false);
         request->identity = worker->identity;
+        unsigned life = life_of_server(worker);
         bool good = poll(agent, "PollActivityTaskQueue", request, AGENT_TYPE(poll_activity_task_queue_response), &result,
                          &response);
-        if (good && response->task_token.len) run_activity(worker, response);
+        if (good && response->task_token.len) run_activity(worker, response, life);
         grpc_result_free(&result);
         arena_free(&arena);
         if (!good) agent_sleep(agent, 200 * SIM_MS);

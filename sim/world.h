@@ -128,6 +128,8 @@ void world_pause(struct world *world, unsigned node, int64_t duration);
 void world_signal(struct world *world, unsigned node, int signal);
 /* Moves its wall clock. */
 void world_wall_jump(struct world *world, unsigned node, int64_t ns);
+/* The wall clock of a node. */
+int64_t world_wall(const struct world *world, unsigned node);
 /* How far wall clocks were set back in all: so much later may things be that were due by them. */
 int64_t world_wall_back(const struct world *world);
 /* Its output since the node was added. */
