@@ -127,6 +127,8 @@ const Builder = struct {
     /// Public headers of the worker SDK.
     has_include: bool,
     test_filter: ?[]const u8,
+    /// A C file with the name of the commit: linked to programs only, so that a commit compiles nothing else again.
+    commit: std.Build.LazyPath,
     api: *std.Build.Step.Compile = undefined,
 
     fn module(n: *Builder, o: Options) *std.Build.Module {
@@ -202,6 +204,7 @@ const Builder = struct {
         const m = n.module(o);
         if (backend == .sim) m.addIncludePath(n.b.path("sim"));
         n.addFiles(m, o, files);
+        m.addCSourceFile(.{ .file = n.commit, .flags = n.flags(o) });
         const exe = n.b.addExecutable(.{ .name = name, .root_module = m, .use_llvm = true, .use_lld = true });
         exe.pie = true;
         const backend_library = if (backend == .sim) v.sim else v.uring;
@@ -270,6 +273,7 @@ pub fn build(b: *std.Build) void {
         .lib_dir = libDir(b, target.result.cpu.arch),
         .plants = plants,
         .has_include = exists(b.pathFromRoot("include")),
+        .commit = commitFile(b),
         .test_filter = test_filter,
     };
     n.api = n.apiLibrary(target);
@@ -520,6 +524,15 @@ fn generate(b: *std.Build, sources: Sources) std.Build.LazyPath {
     return run.addOutputDirectoryArg("gen");
 }
 
+/// The source of norn_commit (base/commit.h).
+fn commitFile(b: *std.Build) std.Build.LazyPath {
+    var code: u8 = 0;
+    const command = [_][]const u8{ "git", "-C", b.build_root.path orelse ".", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*" };
+    const found = b.runAllowFail(&command, &code, .Ignore) catch "unknown";
+    const text = b.fmt("#include \"base/commit.h\"\nconst char norn_commit[] = \"{s}\";\n", .{std.mem.trim(u8, found, " \n")});
+    return b.addWriteFiles().add("norn_commit.c", text);
+}
+
 /// Debian's headers of the libraries that we use, and no others: they suit every machine.
 fn thirdPartyHeaders(b: *std.Build) std.Build.LazyPath {
     const files = b.addWriteFiles();
@@ -597,6 +610,10 @@ const Clang = struct {
         run.addArg("-o");
         const out = run.addOutputFileArg(name);
         for (inputs) |o| run.addFileArg(o);
+        run.addArgs(&.{ "-x", "c" });
+        run.addPrefixedDirectoryArg("-I", b.path("src"));
+        run.addFileArg(c.n.commit);
+        run.addArgs(&.{ "-x", "none" });
         run.addArg("-Wl,--start-group");
         for (archives) |a| if (a) |path| run.addFileArg(path);
         run.addFileArg(c.n.api.getEmittedBin());

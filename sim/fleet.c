@@ -5,16 +5,16 @@
  * that differs is shown. */
 #include "fleet.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { JOBS_MAX = 64, TRACE_TEXT = 33, ARGS_MAX = 16 + 2 * FAULT_COUNT, SLOWEST = 5 };
+#include "child.h"
+#include "record.h"
+
+enum { JOBS_MAX = 64, TRACE_TEXT = 33, SLOWEST = 5 };
 
 struct job {
     pid_t pid;                          /* 0 is free */
@@ -44,106 +44,35 @@ struct fleet {
 
 /* ---- children ---- */
 
-struct args {
-    const char *items[ARGS_MAX];
-    char text[ARGS_MAX][40];
-    unsigned count;
-};
-
-static void add(struct args *args, const char *text) { args->items[args->count++] = text; }
-
-static void add_number(struct args *args, const char *option, uint64_t value) {
-    add(args, option);
-    snprintf(args->text[args->count], sizeof args->text[0], "%llu", (unsigned long long)value);
-    args->items[args->count] = args->text[args->count];
-    args->count++;
-}
-
 /* Of a pair of crashes, in the next life: any boundary up to well after recovery. */
 static uint64_t second_boundary(uint64_t first) {
     struct prng own = prng_fork(first, "second crash", 0);
     return 1 + prng_below(&own, 600);
 }
 
-static void make_args(const struct fleet_options *options, uint64_t seed, bool second, const char *record,
-                      struct args *args) {
-    args->count = 0;
-    add(args, options->program);
-    add(args, "--workload");
-    add(args, options->run.workload->name);
-    add_number(args, "--seed", options->sweep ? options->run.seed : seed);
-    if (options->sweep) add_number(args, "--crash-at", seed);
-    if (options->pairs) add_number(args, "--crash-again", second_boundary(seed));
-    add_number(args, "--fill", second ? 0xa5 : 0);
-    add(args, "--counters");
-    if (options->run.calm) add(args, "--calm");
-    if (options->run.plant) add(args, "--plant"), add(args, options->run.plant);
-    if (record) add(args, "--record"), add(args, record);
-    for (int fault = 0; fault < FAULT_COUNT; fault++)
-        if (options->run.off[fault])
-            add(args, options->run.off[fault] < 0 ? "--on" : "--off"), add(args, world_fault_name(fault));
-    args->items[args->count] = NULL;
+/* The run of a seed, or of a boundary. */
+static struct run_options run_of(const struct fleet_options *options, uint64_t seed) {
+    struct run_options run = options->run;
+    if (!options->sweep) run.seed = seed;
+    if (options->sweep) run.crash_at = seed;
+    if (options->pairs) run.crash_again = second_boundary(seed);
+    return run;
 }
 
-/* Starts norn-sim for one run, its output into `path`. */
-static pid_t spawn(const struct fleet_options *options, uint64_t seed, bool second, const char *path,
-                   const char *record) {
-    struct args args;
-    make_args(options, seed, second, record, &args);
-    static const char *const plain[] = {"NORN_SIM_RUN=1", NULL};
-    static const char *const shifted[] = {"NORN_SIM_RUN=2", "NORN_SIM_PADDING=another length of the environment", NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 1, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    posix_spawn_file_actions_adddup2(&actions, 1, 2);
-    pid_t pid;
-    int error = posix_spawn(&pid, "/proc/self/exe", &actions, NULL, (char *const *)(uintptr_t)args.items,
-                            (char *const *)(uintptr_t)(second ? shifted : plain));
-    posix_spawn_file_actions_destroy(&actions);
-    if (error) {
-        fprintf(stderr, "norn-sim: cannot start a run: %s\n", strerror(error));
-        exit(WORLD_USAGE);
-    }
-    return pid;
+/* Starts one run, its output into `path`. */
+static pid_t spawn(const struct fleet_options *options, uint64_t seed, bool second, const char *path) {
+    struct run_options run = run_of(options, seed);
+    return child_start(&(struct child_options){.run = &run, .second = second, .output = path});
 }
 
 static void start_job(struct fleet *fleet, struct job *job, uint64_t seed, bool second) {
     job->seed = seed;
     job->second = second;
     job->began = world_host_ns();
-    job->pid = spawn(fleet->options, seed, second, job->path, NULL);
+    job->pid = spawn(fleet->options, seed, second, job->path);
 }
 
 /* ---- what a child printed ---- */
-
-static char *read_all(const char *path) {
-    FILE *file = fopen(path, "rb");
-    char *text = world_alloc(1);
-    size_t len = 0;
-    if (!file) return text;
-    for (;;) {
-        text = world_realloc(text, len + 65536 + 1);
-        size_t part = fread(text + len, 1, 65536, file);
-        if (!part) break;
-        len += part;
-    }
-    fclose(file);
-    text[len] = 0;
-    return text;
-}
-
-static void print_tail(const char *text, unsigned lines) {
-    const char *at = text + strlen(text);
-    while (at > text && lines)
-        if (*--at == '\n' && at[1]) lines--;
-    fputs(at, stderr);
-}
-
-static const char *value_of(const char *text, const char *name) {
-    const char *found = NULL;
-    for (const char *at = text; (at = strstr(at, name)); at++) found = at + strlen(name);
-    return found ? found : "";
-}
 
 static void take_counters(struct fleet *fleet, const char *text) {
     const char *at = strstr(text, "\nfaults");
@@ -154,8 +83,8 @@ static void take_counters(struct fleet *fleet, const char *text) {
         fleet->hits[fault] += strtoull(at, &end, 10);
         at = end;
     }
-    fleet->events += strtoull(value_of(text, " events="), NULL, 10);
-    fleet->virtual_seconds += strtod(value_of(text, " vtime="), NULL);
+    fleet->events += strtoull(child_value(text, " events="), NULL, 10);
+    fleet->virtual_seconds += strtod(child_value(text, " vtime="), NULL);
 }
 
 static void note_slow(struct fleet *fleet, uint64_t seed, int64_t ns) {
@@ -181,61 +110,46 @@ static void fail(struct fleet *fleet, uint64_t seed, int code) {
     fleet->failed++;
     if (!fleet->code) fleet->code = code;
     remember(fleet, seed);
-    const struct run_options *run = &fleet->options->run;
-    bool sweep = fleet->options->sweep;
-    fprintf(stderr, "%s %llu failed with code %d; again: %s --workload %s --seed %llu%s", sweep ? "boundary" : "seed",
-            (unsigned long long)seed, code, fleet->options->program, run->workload->name,
-            (unsigned long long)(sweep ? run->seed : seed), run->calm ? " --calm" : "");
-    if (sweep) fprintf(stderr, " --crash-at %llu", (unsigned long long)seed);
-    if (fleet->options->pairs) fprintf(stderr, " --crash-again %llu", (unsigned long long)second_boundary(seed));
-    for (int fault = 0; fault < FAULT_COUNT; fault++)
-        if (run->off[fault])
-            fprintf(stderr, " --%s %s", run->off[fault] < 0 ? "on" : "off", world_fault_name((enum fault)fault));
-    fputc('\n', stderr);
+    struct words words = {0};
+    struct run_options run = run_of(fleet->options, seed);
+    run_words(&run, &words);
+    char *line = words_line(&words, fleet->options->program);
+    fprintf(stderr, "%s %llu failed with code %d; again: %s%s\n", fleet->options->sweep ? "boundary" : "seed",
+            (unsigned long long)seed, code, line, code == WORLD_DIVERGED ? " --twice" : "");
+    world_free(line);
+    words_free(&words);
 }
 
-static void run_recorded(struct fleet *fleet, uint64_t seed, bool second, const char *record) {
-    pid_t pid = spawn(fleet->options, seed, second, "/dev/null", record);
-    waitpid(pid, NULL, 0);
+/* Runs it again with a log, for its report. */
+static void show_failure(const struct fleet *fleet, const struct job *job) {
+    struct run_options run = run_of(fleet->options, job->seed);
+    child_run(&(struct child_options){.run = &run, .second = job->second, .report = true, .output = job->path});
+    char *text = child_output(job->path);
+    fputs(text, stderr);
+    world_free(text);
 }
 
 /* Runs both again with a record and shows where they part. */
-static void show_difference(struct fleet *fleet, uint64_t seed) {
-    enum { RECORD = 40, BEFORE = 12 };
-    char paths[2][64];
-    FILE *files[2];
-    for (int i = 0; i < 2; i++) {
-        snprintf(paths[i], sizeof paths[i], "/tmp/norn-sim-%d-record-%d", (int)getpid(), i);
-        run_recorded(fleet, seed, i == 1, paths[i]);
-        files[i] = fopen(paths[i], "rb");
-        if (!files[i]) return;
+static void show_difference(const struct fleet *fleet, uint64_t seed) {
+    struct run_options run = run_of(fleet->options, seed);
+    char paths[2][128];
+    for (unsigned i = 0; i < 2; i++) {
+        child_path(paths[i], sizeof paths[i], "record", i);
+        child_run(&(struct child_options){.run = &run, .second = i == 1, .record = paths[i], .output = "/dev/null"});
     }
-    uint8_t line[2][RECORD], before[BEFORE][RECORD];
-    uint64_t at = 0;
-    for (;; at++) {
-        bool have[2];
-        for (int i = 0; i < 2; i++) have[i] = fread(line[i], RECORD, 1, files[i]) == 1;
-        if (!have[0] || !have[1] || memcmp(line[0], line[1], RECORD) != 0) break;
-        memcpy(before[at % BEFORE], line[0], RECORD);
-    }
-    fprintf(stderr, "seed %llu: the runs part at io event %llu:\n", (unsigned long long)seed, (unsigned long long)at);
-    for (uint64_t i = at < BEFORE ? 0 : at - BEFORE; i < at; i++) world_print_record(before[i % BEFORE], stderr);
-    for (int i = 0; i < 2; i++) {
-        fprintf(stderr, "run %d: ", i + 1);
-        world_print_record(line[i], stderr);
-        fclose(files[i]);
-        unlink(paths[i]);
-    }
+    fprintf(stderr, "seed %llu: its two runs differ.\n", (unsigned long long)seed);
+    record_compare(paths[0], paths[1], stderr);
+    for (unsigned i = 0; i < 2; i++) unlink(paths[i]);
 }
 
 /* One run has ended; gives true when the seed's second run was started. */
 static bool judge(struct fleet *fleet, struct job *job, int status) {
-    char *text = read_all(job->path);
-    const char *trace = value_of(text, " trace=");
+    char *text = child_output(job->path);
+    const char *trace = child_value(text, " trace=");
     bool again = false;
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-        print_tail(text, 60);
-        fail(fleet, job->seed, WIFEXITED(status) ? WEXITSTATUS(status) : WORLD_DIED);
+    if (status != 0) {
+        show_failure(fleet, job);
+        fail(fleet, job->seed, child_code(status));
     } else if (!job->second) {
         snprintf(job->trace, sizeof job->trace, "%.32s", trace);
         take_counters(fleet, text);
@@ -355,16 +269,16 @@ int run_sweep(const struct fleet_options *options) {
     sweep.sweep = true;
     sweep.pairs = false;
     int status;
-    waitpid(spawn(&sweep, 0, false, path, NULL), &status, 0);        /* without a crash */
-    char *text = read_all(path);
+    waitpid(spawn(&sweep, 0, false, path), &status, 0);        /* without a crash */
+    char *text = child_output(path);
     unlink(path);
     if (status != 0) {
-        print_tail(text, 60);
+        child_print_tail(text, 60);
         world_free(text);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : WORLD_DIED;
+        return child_code(status);
     }
     sweep.first = 1;
-    sweep.count = strtoull(value_of(text, " boundary="), NULL, 10);
+    sweep.count = strtoull(child_value(text, " boundary="), NULL, 10);
     sweep.pairs = options->pairs;
     world_free(text);
     printf("norn-sim: a crash at each of %llu io boundaries%s\n", (unsigned long long)sweep.count,
@@ -386,14 +300,14 @@ struct plant_job {
 static void start_plant(const struct fleet_options *options, struct plant_job *job) {
     struct fleet_options own = *options;
     own.run.plant = job->plant;
-    job->pid = spawn(&own, job->seed, false, job->path, NULL);
+    job->pid = spawn(&own, job->seed, false, job->path);
 }
 
 /* The line that tells what was found. */
 static void print_found(const struct plant_job *job, const struct fleet_options *options, int status) {
     static const char *const oracles[] = {"a node died", "incorrect", "stuck", "leak", "diverged"};
-    int code = WIFEXITED(status) ? WEXITSTATUS(status) : WORLD_DIED;
-    char *text = read_all(job->path);
+    int code = child_code(status);
+    char *text = child_output(job->path);
     const char *why = strstr(text, "simulation: ");
     int len = why ? (int)strcspn(why, "\n") : 0;
     printf("%-28s seed %-4llu %-12s %.*s\n", job->plant, (unsigned long long)(job->seed - options->first + 1),

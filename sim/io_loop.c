@@ -256,7 +256,7 @@ bool op_submit(struct io *io, struct io_op *op, enum sim_kind kind, uint64_t has
     if (node_boundary(io->node)) return false;
     op->sequence = ++io->sequence;
     io->stats.ops++;
-    trace_event(io->node, io->index, kind, false, op->sequence, 0, hash);
+    trace_op(op, false, hash);
     OP_STATE(op) = OP_WAITING;
     if (kind != SIM_timer && kind != SIM_defer) list_push_back(&io->busy, &op->link);
     return true;
@@ -307,7 +307,7 @@ static void finish(struct io *io, struct io_op *op) {
         net_send_done(io, op);
     else if (op->kind >= SIM_open && op->kind <= SIM_lock)
         file_op_finished(io, op);
-    trace_event(io->node, io->index, op->kind, true, op->sequence, op->result, 0);
+    trace_op(op, true, 0);
     op->done(io, op);
 }
 
@@ -335,8 +335,7 @@ static void fire_multishot(struct io *io, struct io_op *op) {
         finish(io, op);
         return;
     }
-    trace_event(io->node, io->index, op->kind, true, op->sequence, op->result,
-                op->kind == SIM_recv ? sim_hash(op->buf.data, op->buf.len) : 0);
+    trace_op(op, true, op->kind == SIM_recv ? sim_hash(op->buf.data, op->buf.len) : 0);
     op->done(io, op);
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "io_sim.h"
+#include "log.h"
 
 extern char **environ;
 
@@ -17,7 +18,7 @@ int io_main(int argc, char **argv, io_start_fn *start, void *arg) {
     const char *seed = own_env("NORN_SIM_SEED"), *trace = own_env("NORN_SIM_TRACE"), *leaks = own_env("NORN_SIM_LEAKS");
     struct world *world = world_create(&(struct world_options){
         .seed = seed ? strtoull(seed, NULL, 0) : 1,
-        .trace = trace && *trace == '1',
+        .log = trace && *trace == '1' ? &(struct log_filter){.print = true} : NULL,
         .print_raw = true,
     });
     world_check_leaks(world, leaks && *leaks == '1');

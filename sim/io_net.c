@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "io_sim.h"
+#include "log.h"
 
 enum { RECV_BUF_SIZE = 16384, RECV_BUFS_MAX = 64, RECV_BUFS_MIN = 8, BACKLOG_MAX = 128, HASHED_MAX = 65536 };
 
@@ -32,6 +33,8 @@ struct sock {
     unsigned probes;                    /* how often a full window was asked about, while a send waits */
     int64_t probed_since;
     unsigned incarnation;               /* of its node */
+    uint32_t connection;                /* both ends have the same number */
+    bool dialed;                        /* this end connected */
     int error;                          /* an io_err that both directions end with */
     uint8_t *ring;                      /* bytes for this end */
     uint32_t cap, head, used, arrived, window;
@@ -67,7 +70,6 @@ static struct sock *sock_create(struct world *world, struct io_node *node) {
                        : (uint32_t)prng_range(dice(world), 16384, 262144);
     list_init(&sock->backlog);
     list_push_back(&world->socks, &sock->link);
-    world->connections++;
     return sock;
 }
 
@@ -122,6 +124,16 @@ static void handle_take(struct io *io, struct sock *sock) {
     sock->io = NULL;
 }
 
+/* args[4] of an op is its connection's number: it outlives the socket. */
+static void op_set_sock(struct io_op *op, struct sock *sock) {
+    OP_SET_PTR(op, 0, sock);
+    op->args[4] = sock->connection;
+}
+
+uint32_t net_connection(const struct io_op *op) {
+    return op->kind >= SIM_accept && op->kind <= SIM_sock_close ? (uint32_t)op->args[4] : 0;
+}
+
 unsigned net_socks_open(const struct io *io) { return io->socks_open; }
 
 /* ---- the wire ---- */
@@ -155,8 +167,8 @@ static void segment_add(struct sock *to, struct segment segment) {
     *segment_at(to, to->segment_count - 1) = segment;
 }
 
-/* Puts bytes that are in the ring (or the end of the stream) on their way. */
-static void transmit(struct sock *from, struct sock *to, uint32_t len, bool fin) {
+/* Puts bytes that are in the ring (or the end of the stream) on their way; when they arrive, unless the link is cut. */
+static int64_t transmit(struct sock *from, struct sock *to, uint32_t len, bool fin) {
     struct world *world = from->world;
     int64_t at = world->now + latency(world, link_of(from, to));
     if (to->segment_count) {
@@ -165,6 +177,7 @@ static void transmit(struct sock *from, struct sock *to, uint32_t len, bool fin)
     }
     segment_add(to, (struct segment){at, len, fin});
     if (!event_scheduled(&to->arrive)) event_schedule(world, &to->arrive, at);
+    return at;
 }
 
 static void ring_grow(struct sock *sock, uint32_t need) {
@@ -230,7 +243,7 @@ static void fail_end(struct sock *sock, int error) {
 static void reset_arrives(struct world *world, struct event *event) {
     (void)world;
     struct sock *sock = CONTAINER_OF(event, struct sock, reset);
-    trace_event(sock->node, 0, SIM_reset, false, 0, sock->reset_error, 0);
+    trace_connection(sock->node, SIM_reset, sock->reset_error, sock->connection);
     event_cancel(sock->world, &sock->arrive);
     fail_end(sock, sock->reset_error);
 }
@@ -313,7 +326,7 @@ void io_recv(struct io *io, struct io_op *op, struct io_sock handle) {
     }
     struct sock *sock = sock_get(io, handle);
     CHECKF(!sock->recv_op && !sock->close_op, "a second receive on a socket");
-    OP_SET_PTR(op, 0, sock);
+    op_set_sock(op, sock);
     op->args[1] = 0;
     if (!op_submit(io, op, SIM_recv, handle.slot)) return;
     if (!io->bufs) bufs_make(io);
@@ -416,7 +429,7 @@ void io_send(struct io *io, struct io_op *op, struct io_sock handle, const struc
     struct sock *sock = sock_get(io, handle);
     struct world *world = io->node->world;
     CHECKF(!sock->send_op && !sock->close_op, "a second send on a socket");
-    OP_SET_PTR(op, 0, sock);
+    op_set_sock(op, sock);
     OP_SET_PTR(op, 1, iov);
     op->args[2] = count;
     op->args[3] = 0;
@@ -476,7 +489,10 @@ static void send_fire(struct io *io, struct io_op *op) {
     if (amount > 1 && fault_strikes(world, FAULT_SHORT_SEND, PRNG_NET, 60000))
         amount = 1 + prng_below(dice(world), amount - 1);
     put_pieces(to, op, amount);
-    if (amount) transmit(sock, to, (uint32_t)amount, false);
+    int64_t arrives = amount ? transmit(sock, to, (uint32_t)amount, false) : 0;
+    if (amount && world->log)
+        log_sent(world->log, sock->connection, sock->dialed, (uint16_t)sock->node->index, (uint16_t)to->node->index,
+                 OP_PTR(op, 1), amount, arrives);
     io->stats.bytes_sent += amount;
     op_complete(io, op, (int64_t)amount);
 }
@@ -564,8 +580,8 @@ int64_t io_listen(struct io *io, const struct io_addr *addr, bool shared, struct
 
 /* ---- connect and accept ---- */
 
-/* args of a connect: 0 our end, 1 phase, 2 attempts, 3 the error that comes back, 4 cancelled. */
-enum { PHASE_SYN, PHASE_ANSWER };
+/* args of a connect: 0 our end, 1 phase, 2 attempts, 3 the error that comes back. */
+enum { PHASE_SYN, PHASE_ANSWER, PHASE_CANCELLED };
 
 void io_connect(struct io *io, struct io_op *op, const struct io_addr *addr) {
     memset(op->args, 0, 5 * sizeof op->args[0]);
@@ -576,7 +592,9 @@ void io_connect(struct io *io, struct io_op *op, const struct io_addr *addr) {
     sock->io = io;
     sock->remote = *addr;
     sock->connect_op = op;
-    OP_SET_PTR(op, 0, sock);
+    sock->connection = (uint32_t)++world->connections;
+    sock->dialed = true;
+    op_set_sock(op, sock);
     const struct io_node *target = node_of_addr(node, addr);
     sock->local = (struct io_addr){.family = 4, .ip = {10, 0, 0, (uint8_t)(node->index + 1)}, .port = free_port(node)};
     if (target == node && !is_any(addr)) {
@@ -638,6 +656,7 @@ static void syn_arrives(struct io *io, struct io_op *op) {
     } else {
         struct sock *theirs = sock_create(world, target);
         theirs->peer = sock;
+        theirs->connection = sock->connection;
         sock->peer = theirs;
         theirs->local = sock->remote;
         theirs->remote = sock->local;
@@ -651,7 +670,7 @@ static void syn_arrives(struct io *io, struct io_op *op) {
 
 static void connect_fire(struct io *io, struct io_op *op) {
     struct sock *sock = OP_PTR(op, 0);
-    if (op->args[4])
+    if (op->args[1] == PHASE_CANCELLED)
         connect_ends(io, op, -IO_ECANCELED);
     else if (op->args[1] == PHASE_SYN)
         syn_arrives(io, op);
@@ -666,7 +685,7 @@ void io_accept(struct io *io, struct io_op *op, struct io_sock handle) {
     }
     struct sock *listener = sock_get(io, handle);
     CHECK(listener->listening && !listener->accept_op && !listener->close_op);
-    OP_SET_PTR(op, 0, listener);
+    op_set_sock(op, listener);
     op->args[1] = 0;
     if (!op_submit(io, op, SIM_accept, handle.slot)) return;
     listener->accept_op = op;
@@ -687,6 +706,7 @@ bool net_accept_fire(struct io *io, struct io_op *op) {
     struct sock *sock = LIST_ENTRY(list_pop_front(&listener->backlog), struct sock, in_backlog);
     listener->backlog_count--;
     handle_give(io, sock);
+    op->args[4] = sock->connection;
     op->sock = sock->handle;
     op->peer = sock->remote;
     op->result = 0;
@@ -767,7 +787,7 @@ void net_cancel(struct io *io, struct io_op *op) {
     case SIM_connect:
         if (OP_STATE(op) != OP_HEAP) return;
         if (op->args[1] == PHASE_ANSWER && fault_strikes(world, FAULT_CANCEL_LOST, PRNG_CANCEL, 400000)) return;
-        op->args[4] = 1;
+        op->args[1] = PHASE_CANCELLED;
         break;
     default:                                            /* a send that waits takes nothing any more */
         if (OP_STATE(op) == OP_READY) return;
@@ -824,7 +844,7 @@ void io_sock_close(struct io *io, struct io_op *op, struct io_sock handle) {
     }
     struct sock *sock = sock_get(io, handle);
     CHECKF(!sock->close_op, "a socket was closed twice");
-    OP_SET_PTR(op, 0, sock);
+    op_set_sock(op, sock);
     if (!op_submit(io, op, SIM_sock_close, handle.slot)) return;
     sock->close_op = op;
     if (sock->recv_op) cancel_multishot(io, sock->recv_op);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 
 #include "io_sim.h"
+#include "log.h"
+#include "record.h"
 
 void sim_enter(struct io_node *node, struct io *io, struct io_helper *helper) {
     CHECK(!sim_current.node);
@@ -305,7 +307,8 @@ void world_destroy(struct world *world) {
         world_free(node);
     }
     for (unsigned i = 0; i < world->name_count; i++) world_free(world->names[i].host);
-    if (world->record) fclose(world->record);
+    if (world->record) record_close(world->record, world);
+    if (world->log) log_destroy(world->log);
     world_free(world->names);
     world_free(world->heap);
     sim_current = (struct sim_current){0};

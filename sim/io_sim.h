@@ -119,6 +119,8 @@ void net_send_done(struct io *io, struct io_op *op);
 void net_cancel(struct io *io, struct io_op *op);
 /* One that waits in its pending op was told by the loop that it fires. */
 void net_op_fired(struct io *io, struct io_op *op);
+/* The number of the connection that an op is about; 0 when there is none. */
+uint32_t net_connection(const struct io_op *op);
 unsigned net_bufs_out(const struct io *io);
 unsigned net_socks_open(const struct io *io);
 void net_world_drop(struct world *world);
@@ -156,16 +158,20 @@ struct world {
     struct world_hooks hooks;
     bool fault_on[FAULT_COUNT];
     uint64_t fault_hits[FAULT_COUNT];
+    uint64_t fault_asked[FAULT_COUNT];                 /* hits, and those that --only left out */
     uint64_t events;
     struct world_trace trace;
     struct trace_line ring[TRACE_RING];
     bool check_leaks, calm;
+    struct log *log;                                   /* NULL is none */
+    uint64_t breaks_seen;                              /* events of the kind that --break names */
+    bool trapped;
     int64_t wall_start, wall_back;
     void *record;                                      /* FILE */
     struct list scripted;                              /* struct scripted */
     struct list socks, pipes_free, socks_free;         /* io_net.c */
     void *stacks_free;                                 /* io_mem.c */
-    uint64_t connections;
+    uint64_t connections;                              /* that were attempted */
 };
 
 struct op_vec {
@@ -302,10 +308,14 @@ static inline bool event_scheduled(const struct event *event) { return event->he
 void op_schedule(struct world *world, struct io_op *op, int64_t time);
 void op_unschedule(struct world *world, struct io_op *op);
 void scripted_drop(struct world *world);
-/* One io event into the trace. */
+/* An io event of an op into the trace. */
+void trace_op(const struct io_op *op, bool done, uint64_t hash);
+/* Another io event into the trace. */
 void trace_event(struct io_node *node, unsigned loop, enum sim_kind kind, bool done, uint64_t sequence, int64_t result,
                  uint64_t hash);
 uint64_t sim_hash(const void *data, size_t len);
+/* As trace_event, of a connection. */
+void trace_connection(struct io_node *node, enum sim_kind kind, int64_t result, uint32_t connection);
 /* True when the kind is on for this seed and the dice say so; counted. */
 bool fault_strikes(struct world *world, enum fault fault, enum prng_stream stream, uint32_t per_million);
 

@@ -8,11 +8,16 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/commit.h"
 #include "io_sim.h"
+#include "log.h"
+#include "ranges.h"
+#include "record.h"
 
 _Thread_local struct sim_current sim_current;   /* other threads (of a sanitizer or a fuzzer) are outside */
 
@@ -124,38 +129,59 @@ const char *sim_kind_name(uint32_t kind) {
 
 uint64_t sim_hash(const void *data, size_t len) { return len ? XXH3_64bits(data, len) : 0; }
 
-static void print_line(const struct trace_line *line, const char *name, FILE *to) {
-    fprintf(to, "%15.9f %-10s %4u %-12s %-4s #%-7llu %-6lld %016llx\n", (double)line->time / 1e9, name, line->loop,
-            sim_kind_name(line->kind), line->done ? "done" : "", (unsigned long long)line->sequence,
-            (long long)line->result, (unsigned long long)line->hash);
-}
-
 static const char *node_name(const struct world *world, unsigned index) {
     return index < world->node_count ? world->nodes[index]->spec.name : "-";
 }
 
-void world_print_record(const void *record, FILE *to) {
-    struct trace_line line;
-    memcpy(&line, record, sizeof line);
-    char name[16];
-    snprintf(name, sizeof name, "node %u", line.node);
-    print_line(&line, name, to);
+/* Stops for a debugger, in the code that made the event. */
+static void break_here(struct world *world, const struct trace_line *line) {
+    const struct world_break *stop = world->options.stop;
+    if (world->trapped) return;
+    if (stop->at) {
+        if (!moment_reached(stop->at, world->events, world->now)) return;
+    } else {
+        if (strcmp(sim_kind_name(line->kind), stop->kind) != 0 || line->done) return;
+        if (stop->node && strcmp(stop->node, node_name(world, line->node)) != 0) return;
+        if (++world->breaks_seen != stop->count) return;
+    }
+    world->trapped = true;
+    fprintf(stderr, "--break: ");
+    log_print_io(line, world->events, node_name(world, line->node), 0, stderr);
+    raise(SIGTRAP);
+}
+
+static void trace_add(struct io_node *node, unsigned loop, const struct trace_line *about, uint32_t connection) {
+    struct world *world = node ? node->world : sim_current.world;
+    struct trace_line *line = &world->ring[world->events++ % TRACE_RING];
+    *line = *about;
+    line->time = world->now;
+    line->node = (uint16_t)(node ? node->index : 0xffff);
+    line->loop = (uint16_t)loop;
+    uint64_t words[8] = {world->trace.high, world->trace.low, (uint64_t)world->now,
+                         (uint64_t)line->node << 32 | loop, (uint64_t)line->kind << 1 | line->done, line->sequence,
+                         (uint64_t)line->result, line->hash};
+    XXH128_hash_t link = XXH3_128bits(words, sizeof words);
+    world->trace = (struct world_trace){link.high64, link.low64};
+    if (world->record) record_add(world->record, line);
+    if (world->log) log_io(world->log, line, connection);
+    if (world->options.stop) break_here(world, line);
 }
 
 void trace_event(struct io_node *node, unsigned loop, enum sim_kind kind, bool done, uint64_t sequence, int64_t result,
                  uint64_t hash) {
-    struct world *world = node ? node->world : sim_current.world;
-    uint64_t words[8] = {world->trace.high, world->trace.low, (uint64_t)world->now,
-                         (uint64_t)(node ? node->index : 0xffff) << 32 | loop, (uint64_t)kind << 1 | done, sequence,
-                         (uint64_t)result, hash};
-    XXH128_hash_t link = XXH3_128bits(words, sizeof words);
-    world->trace = (struct world_trace){link.high64, link.low64};
-    struct trace_line *line = &world->ring[world->events++ % TRACE_RING];
-    *line = (struct trace_line){world->now, sequence, hash, result, (uint16_t)(node ? node->index : 0xffff),
-                                (uint16_t)loop, (uint16_t)kind, done};
-    if (world->options.trace && world->now >= world->options.trace_from)
-        print_line(line, node_name(world, line->node), stderr);
-    if (world->record) fwrite(line, sizeof *line, 1, world->record);
+    trace_add(node, loop, &(struct trace_line){.kind = (uint16_t)kind, .done = done, .sequence = sequence,
+                                               .result = result, .hash = hash}, 0);
+}
+
+void trace_op(const struct io_op *op, bool done, uint64_t hash) {
+    struct io *io = OP_PTR(op, 5);
+    trace_add(io->node, io->index, &(struct trace_line){.kind = (uint16_t)op->kind, .done = done, .hash = hash,
+                                                        .sequence = op->sequence, .result = done ? op->result : 0},
+              net_connection(op));
+}
+
+void trace_connection(struct io_node *node, enum sim_kind kind, int64_t result, uint32_t connection) {
+    trace_add(node, 0, &(struct trace_line){.kind = (uint16_t)kind, .result = result}, connection);
 }
 
 void world_note(struct world *world, uint32_t kind, const void *data, size_t len) {
@@ -163,6 +189,7 @@ void world_note(struct world *world, uint32_t kind, const void *data, size_t len
     trace_event(sim_current.node, 0, SIM_note, false, kind, (int64_t)len, sim_hash(data, len));
 }
 
+struct log *world_log(const struct world *world) { return world->log; }
 uint64_t world_events(const struct world *world) { return world->events; }
 struct world_trace world_trace(const struct world *world) { return world->trace; }
 
@@ -182,7 +209,6 @@ const char *world_fault_text(enum fault fault) { return fault_table[fault].text;
 enum fault_group world_fault_group(enum fault fault) { return fault_table[fault].group; }
 void world_fault_set(struct world *world, enum fault fault, bool on) { world->fault_on[fault] = on; }
 bool world_fault_on(const struct world *world, enum fault fault) { return world->fault_on[fault]; }
-void world_fault_count(struct world *world, enum fault fault) { world->fault_hits[fault]++; }
 uint64_t world_fault_hits(const struct world *world, enum fault fault) { return world->fault_hits[fault]; }
 
 void world_fault_group_set(struct world *world, enum fault_group group, bool on) {
@@ -196,10 +222,17 @@ bool world_faulty(const struct world *world) {
     return false;
 }
 
+bool world_fault_happens(struct world *world, enum fault fault) {
+    uint64_t index = ++world->fault_asked[fault];
+    if (world->options.only && !ranges_have(&world->options.only[fault], index)) return false;
+    world->fault_hits[fault]++;
+    if (world->log) log_fault(world->log, world_current_node(), fault, index);
+    return true;
+}
+
 bool fault_strikes(struct world *world, enum fault fault, enum prng_stream stream, uint32_t per_million) {
     if (!world->fault_on[fault] || !prng_chance(&world->streams[stream], per_million)) return false;
-    world->fault_hits[fault]++;
-    return true;
+    return world_fault_happens(world, fault);
 }
 
 void world_swarm(struct world *world) {
@@ -251,7 +284,8 @@ struct world *world_create(const struct world_options *options) {
         for (unsigned to = 0; to < WORLD_NODES_MAX; to++)
             world->links[from][to] = from == to ? (struct link){false, 5 * SIM_US, 40 * SIM_US}
                                                 : (struct link){false, 30 * SIM_US, 400 * SIM_US};
-    if (options->record) world->record = fopen(options->record, "wb");
+    if (options->record) world->record = record_open(options->record);
+    if (options->log) world->log = log_create(world, options->log, options->log_io);
     sim_current.world = world;
     return world;
 }
@@ -310,6 +344,8 @@ void world_link_latency(struct world *world, unsigned from, unsigned to, int64_t
 
 /* ---- running ---- */
 
+static _Noreturn void leave(struct world *world, const struct world_end *end);
+
 static void fire_op(struct io_op *op) {
     struct io *io = OP_PTR(op, 5);
     OP_STATE(op) = OP_WAITING;
@@ -319,9 +355,17 @@ static void fire_op(struct io_op *op) {
         file_op_fire(io, op);
 }
 
+/* At `until` the run ends as if it were over. */
+static void stop_at(struct world *world, int64_t next) {
+    const struct moment *until = world->options.until;
+    if (!until->is_event && next > until->time) world->now = until->time;
+    if (moment_reached(until, world->events, world->now)) leave(world, &(struct world_end){WORLD_PASS, "", ""});
+}
+
 bool world_step(struct world *world) {
     if (!world->heap_count) return false;
     struct heap_entry first = world->heap[0];
+    if (world->options.until) stop_at(world, first.time);
     heap_remove(world, 0);
     CHECK(first.time >= world->now);
     world->now = first.time;
@@ -368,25 +412,18 @@ static void print_nodes(const struct world *world) {
     }
 }
 
-static void print_context(struct world *world) {
-    print_nodes(world);
-    uint64_t shown = world->events < 40 ? world->events : 40;
+static void print_events(const struct world *world, uint64_t count) {
+    uint64_t shown = world->events < count ? world->events : count;
     fprintf(stderr, "the last %llu io events:\n", (unsigned long long)shown);
     for (uint64_t i = world->events - shown; i < world->events; i++) {
         const struct trace_line *line = &world->ring[i % TRACE_RING];
-        print_line(line, node_name(world, line->node), stderr);
+        log_print_io(line, i + 1, node_name(world, line->node), 0, stderr);
     }
-    const struct io_node *node = sim_current.node;
-    fprintf(stderr, "seed %llu, virtual time %.9f s, event %llu, in %s%s%s\n",
-            (unsigned long long)world->options.seed, (double)world->now / 1e9, (unsigned long long)world->events,
-            node ? node->spec.name : "no node", sim_current.helper ? ", helper " : "",
-            sim_current.helper ? sim_current.helper->name : "");
-    if (world->options.command) fprintf(stderr, "to see it again: %s\n", world->options.command);
 }
 
 static const char *verdict_name(enum world_verdict verdict) {
     switch (verdict) {
-    case WORLD_PASS: return "PASS";
+    case WORLD_PASS: return "STOPPED";
     case WORLD_USAGE: return "USAGE";
     case WORLD_DIED: return "FAIL died";
     case WORLD_INCORRECT: return "FAIL incorrect";
@@ -397,32 +434,69 @@ static const char *verdict_name(enum world_verdict verdict) {
     return "FAIL";
 }
 
-static _Noreturn void leave(struct world *world, enum world_verdict verdict) {
-    if (world && world->record) fclose(world->record);
+static void print_workflow(const struct world *world, const struct world_end *end) {
+    enum { SHOWN = 30 };
+    uint32_t workflow = world->log ? log_named(world->log, end->text) : 0;
+    if (!workflow) return;
+    fprintf(stderr, "the last events and calls of %s:\n", world->log->workflows[workflow - 1].id);
+    log_print_last(world->log, workflow, SHOWN, stderr);
+}
+
+static void print_report(const struct world *world, const struct world_end *end) {
+    enum { SHOWN = 40 };
+    const struct io_node *node = sim_current.node;
+    print_nodes(world);
+    print_events(world, SHOWN);
+    print_workflow(world, end);
+    fprintf(stderr, "commit   %s\nseed     %llu\ntime     %.9f s, io event %llu, in %s%s%s\n", norn_commit,
+            (unsigned long long)world->options.seed, (double)world->now / 1e9, (unsigned long long)world->events,
+            node ? node->spec.name : "no node", sim_current.helper ? ", helper " : "",
+            sim_current.helper ? sim_current.helper->name : "");
+    if (*end->oracle) fprintf(stderr, "oracle   %s\nsimulation: %s\n", end->oracle, end->text);
+    if (*end->oracle && world->options.command) fprintf(stderr, "replay   %s\n", world->options.command);
+}
+
+static _Noreturn void leave(struct world *world, const struct world_end *end) {
+    if (world->record) record_close(world->record, world);
     fflush(stdout);
-    if (world) {
-        print_context(world);
-        printf("%s seed=%llu events=%llu vtime=%.3f trace=%016llx%016llx\n", verdict_name(verdict),
-               (unsigned long long)world->options.seed, (unsigned long long)world->events, (double)world->now / 1e9,
-               (unsigned long long)world->trace.high, (unsigned long long)world->trace.low);
-    }
+    print_report(world, end);
+    printf("%s%s%s seed=%llu events=%llu vtime=%.3f trace=%016llx%016llx\n", verdict_name(end->verdict),
+           *end->oracle ? " oracle=" : "", end->oracle, (unsigned long long)world->options.seed,
+           (unsigned long long)world->events, (double)world->now / 1e9, (unsigned long long)world->trace.high,
+           (unsigned long long)world->trace.low);
     fflush(stdout);
+    struct sim_current at = sim_current;
+    sim_current.node = NULL;
+    if (world->options.ended) world->options.ended(world, end, world->options.ended_arg);
+    sim_current = at;
     if (getenv("NORN_SIM_ABORT")) abort();
-    _Exit((int)verdict);
+    _Exit((int)end->verdict);
+}
+
+/* Where the text begins, behind its oracle's name. */
+static const char *take_oracle(const char *text, enum world_verdict verdict, char oracle[32]) {
+    static const char *const names[] = {"check", "incorrect", "stuck", "leak", "diverged"};
+    const char *close = *text == '[' ? strstr(text, "] ") : NULL;
+    if (close && close - text < 32) {
+        snprintf(oracle, 32, "%.*s", (int)(close - text - 1), text + 1);
+        return close + 2;
+    }
+    snprintf(oracle, 32, "%s", verdict >= WORLD_DIED && verdict <= WORLD_DIVERGED ? names[verdict - WORLD_DIED] : "usage");
+    return text;
 }
 
 _Noreturn void world_fail(struct world *world, enum world_verdict verdict, const char *format, ...) {
+    char text[2048], oracle[32];
     va_list args;
     va_start(args, format);
-    fputs("simulation: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    leave(world, verdict);
+    const char *what = take_oracle(text, verdict, oracle);
+    leave(world, &(struct world_end){verdict, oracle, what});
 }
 
 _Noreturn void io_die(const char *file, int line, const char *format, ...) {
-    char text[1024];
+    char text[1024], all[1200];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -430,6 +504,8 @@ _Noreturn void io_die(const char *file, int line, const char *format, ...) {
     /* A process may stop itself when its disk fails; it says so. */
     struct io_node *node = sim_current.node;
     if (node && node->disk_errors && strstr(text, "stopping")) node_stop(node, text);
-    fprintf(stderr, "%s:%d: %s\n", file, line, text);
-    leave(sim_current.world, WORLD_DIED);
+    snprintf(all, sizeof all, "%s:%d: %s", file, line, text);
+    if (sim_current.world) leave(sim_current.world, &(struct world_end){WORLD_DIED, "check", all});
+    fprintf(stderr, "%s\n", all);
+    _Exit(WORLD_DIED);
 }

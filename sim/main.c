@@ -3,12 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/commit.h"
 #include "base/plant.h"
 #include "fleet.h"
-
-#ifndef NORN_COMMIT
-#define NORN_COMMIT "v" NORN_VERSION
-#endif
 
 const struct workload *const workloads[] = {&norn_workload, &small_workload, &ledger_workload, &canary_workload, NULL};
 
@@ -18,34 +15,6 @@ const struct workload *workload_find(const char *name) {
     return NULL;
 }
 
-static const char usage[] =
-    "norn-sim --seed N           run one seed\n"
-    "norn-sim --seeds N          run N seeds, each twice in processes of their own\n"
-    "\n"
-    "  --workload NAME           what runs in the world\n"
-    "  --calm                    without faults of network, disk, clock and process\n"
-    "  --off KIND, --on KIND     a kind of fault off or on, whatever the seed says (--faults lists them)\n"
-    "for one seed:\n"
-    "  --trace [--from NS]       a line for each io event on stderr, from a virtual time on\n"
-    "  --print                   what the nodes print, on stdout and stderr\n"
-    "  --until NS                stop at a virtual time\n"
-    "  --summary                 the faults that were injected\n"
-    "  --twice                   the seed twice, in two processes, and compare their traces\n"
-    "  --crash-at K [--crash-again J]  lose power at the server's K-th io boundary, and J after its restart\n"
-    "for many seeds:\n"
-    "  --first N                 the first seed (1)\n"
-    "  --jobs J                  at a time (2)\n"
-    "  --once                    each once\n"
-    "  --sweep [--pairs]         instead of seeds: one seed of workload small, with a crash at each io boundary\n"
-    "  --failed FILE             failing seeds are kept there, and run first\n"
-    "  --plant NAME              with a planted bug (norn-sim-planted)\n"
-    "  --plants                  each planted bug in turn: after how many seeds is it found?\n"
-    "  --faults, --workloads, --list-plants     list them\n"
-    "  --exempt                  what the simulator does not cover\n"
-    "\n"
-    "Exit codes: 0 passed, 70 a node died, 71 a checker found something wrong, 72 something did not finish, 73 a\n"
-    "leak, 74 two runs of a seed differ.\n";
-
 static const char exempt[] =
     "Outside of the simulation, so not covered by seeds:\n"
     "  the kernel, io_uring and src/io/uring*.c: the contract tests run the same scenarios on both backends\n"
@@ -53,14 +22,8 @@ static const char exempt[] =
     "  PostgreSQL (libpq): not in the simulator\n";
 
 static _Noreturn void wrong(const char *what, const char *value) {
-    fprintf(stderr, "norn-sim: %s %s\n%s", what, value, usage);
+    fprintf(stderr, "norn-sim: %s %s\n'norn-sim --help' lists the options.\n", what, value);
     exit(WORLD_USAGE);
-}
-
-static enum fault find_fault(const char *name) {
-    for (int fault = 0; fault < FAULT_COUNT; fault++)
-        if (strcmp(world_fault_name(fault), name) == 0) return (enum fault)fault;
-    wrong("unknown kind of fault", name);
 }
 
 static uint64_t number(const char *text) {
@@ -97,71 +60,247 @@ static int list_plants(void) {
     return 0;
 }
 
+static int list_kinds(void) {
+    log_list_kinds(stdout);
+    return 0;
+}
+
 static int list_workloads(void) {
     for (unsigned i = 0; workloads[i]; i++) printf("%-10s %s\n", workloads[i]->name, workloads[i]->text);
     return 0;
 }
 
+/* ---- options ---- */
+
 struct options {
     struct fleet_options fleet;
-    bool many, one, twice, plants;
+    bool many, one, twice, plants, in_file;
     int (*list)(void);
 };
 
 static int show_exempt(void) { return fputs(exempt, stdout) < 0; }
-static int show_usage(void) { return fputs(usage, stdout) < 0; }
 
-/* Options without a value; false when `name` is none of them. */
-static bool take_switch(struct options *options, const char *name) {
-    struct run_options *run = &options->fleet.run;
-    const struct {
-        const char *name;
-        bool *to;
-    } switches[] = {{"--trace", &run->trace}, {"--print", &run->print}, {"--calm", &run->calm},
-                    {"--summary", &run->summary}, {"--counters", &run->counters}, {"--once", &options->fleet.once},
-                    {"--twice", &options->twice}, {"--sweep", &options->fleet.sweep},
-                    {"--pairs", &options->fleet.pairs}, {"--plants", &options->plants}};
-    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
-        if (strcmp(name, switches[i].name) == 0) return *switches[i].to = true;
-    if (strcmp(name, "--faults") == 0) options->list = list_faults;
-    if (strcmp(name, "--list-plants") == 0) options->list = list_plants;
-    if (strcmp(name, "--workloads") == 0) options->list = list_workloads;
-    if (strcmp(name, "--exempt") == 0) options->list = show_exempt;
-    if (strcmp(name, "--help") == 0) options->list = show_usage;
-    return options->list != NULL;
+static void take_seed(struct options *options, const char *value) {
+    options->one = true;
+    options->fleet.run.seed = number(value);
 }
 
-static void take_value(struct options *options, const char *name, const char *value) {
-    struct fleet_options *fleet = &options->fleet;
-    struct run_options *run = &fleet->run;
-    if (!value) wrong("unknown option, or one without its value:", name);
-    if (strcmp(name, "--seed") == 0) options->one = true, run->seed = number(value);
-    else if (strcmp(name, "--seeds") == 0) options->many = true, fleet->count = number(value);
-    else if (strcmp(name, "--first") == 0) fleet->first = number(value);
-    else if (strcmp(name, "--jobs") == 0) fleet->jobs = (unsigned)number(value);
-    else if (strcmp(name, "--failed") == 0) fleet->failed_file = value;
-    else if (strcmp(name, "--from") == 0) run->trace_from = (int64_t)number(value);
-    else if (strcmp(name, "--until") == 0) run->until = (int64_t)number(value);
-    else if (strcmp(name, "--plant") == 0) run->plant = find_plant(value);
-    else if (strcmp(name, "--crash-at") == 0) run->crash_at = number(value);
-    else if (strcmp(name, "--crash-again") == 0) run->crash_again = number(value);
-    else if (strcmp(name, "--fill") == 0) run->fill = (uint8_t)number(value);
-    else if (strcmp(name, "--record") == 0) run->record = value;
-    else if (strcmp(name, "--off") == 0) run->off[find_fault(value)] = 1;
-    else if (strcmp(name, "--on") == 0) run->off[find_fault(value)] = -1;
-    else if (strcmp(name, "--workload") == 0) run->workload = workload_find(value);
-    else wrong("unknown option", name);
-    if (!run->workload) wrong("unknown workload", value);
+static void take_seeds(struct options *options, const char *value) {
+    options->many = true;
+    options->fleet.count = number(value);
+}
+
+static void take_workload(struct options *options, const char *value) {
+    options->fleet.run.workload = workload_find(value);
+    if (!options->fleet.run.workload) wrong("unknown workload (--workloads lists them):", value);
+}
+
+static enum fault find_fault(const char *name, size_t len) {
+    for (int fault = 0; fault < FAULT_COUNT; fault++) {
+        const char *known = world_fault_name((enum fault)fault);
+        if (strlen(known) == len && memcmp(known, name, len) == 0) return (enum fault)fault;
+    }
+    wrong("unknown kind of fault (--faults lists them):", name);
+}
+
+static void take_off(struct options *options, const char *value) {
+    options->fleet.run.off[find_fault(value, strlen(value))] = 1;
+}
+
+static void take_on(struct options *options, const char *value) {
+    options->fleet.run.off[find_fault(value, strlen(value))] = -1;
+}
+
+static void take_only(struct options *options, const char *value) {
+    const char *colon = strchr(value, ':');
+    if (!colon) wrong("--only is KIND:NUMBERS, as RESET:1,4-6; not", value);
+    struct ranges *only = &options->fleet.run.only[find_fault(value, (size_t)(colon - value))];
+    ranges_free(only);
+    if (!ranges_parse(colon + 1, only)) wrong("not a list of numbers as 1,4-6:", value);
+}
+
+static void take_plant(struct options *options, const char *value) { options->fleet.run.plant = find_plant(value); }
+
+static void take_calm_at(struct options *options, const char *value) {
+    struct moment at;
+    if (!moment_parse(value, &at) || at.is_event) wrong("--calm-at is a time as 12.5s; not", value);
+    options->fleet.run.calm_at = at.time;
+}
+
+static void take_kind(struct options *options, const char *value) {
+    struct log_filter *filter = &options->fleet.run.log;
+    if (filter->kind_count == LOG_KINDS_MAX) wrong("too many of", "--kind");
+    filter->kinds[filter->kind_count++] = value;
+}
+
+/* [NODE/]KIND:N, an event's number, or a time. */
+static void take_break(struct options *options, const char *value) {
+    struct run_options *run = &options->fleet.run;
+    if (moment_parse(value, &run->break_at)) {
+        run->stop = (struct world_break){.at = &run->break_at};
+        return;
+    }
+    const char *slash = strchr(value, '/'), *kind = slash ? slash + 1 : value, *colon = strchr(kind, ':');
+    if (!colon || colon == kind) wrong("--break is [NODE/]KIND:N, an event's number or a time as 12.5s; not", value);
+    char *copy = world_alloc(strlen(value) + 1);                   /* lives as long as the options */
+    memcpy(copy, value, strlen(value));
+    copy[colon - value] = 0;
+    if (slash) copy[slash - value] = 0;
+    run->stop = (struct world_break){.node = slash ? copy : NULL, .kind = copy + (kind - value), .count = number(colon + 1)};
+    if (!log_is_kind(run->stop.kind)) wrong("--break: no such kind of io event (--kinds lists them):", run->stop.kind);
+}
+
+static void take_repro(struct options *options, const char *value);
+static int show_usage(void);
+
+enum take { TAKE_BOOL, TAKE_NUMBER, TAKE_UNSIGNED, TAKE_BYTE, TAKE_TEXT, TAKE_MOMENT, TAKE_RANGES, TAKE_BY, TAKE_LIST };
+
+struct option {
+    const char *name, *value, *text;
+    enum take take;
+    size_t to;                           /* offset in struct options */
+    void (*by)(struct options *options, const char *value);
+    int (*list)(void);
+};
+
+#define AT(field) offsetof(struct options, fleet.field)
+#define RUN(field) AT(run.field)
+
+static const struct option table[] = {
+    {NULL, NULL, "what is run"},
+    {"--seed", "N", "one seed", TAKE_BY, .by = take_seed},
+    {"--seeds", "N", "N seeds, each twice in processes of their own", TAKE_BY, .by = take_seeds},
+    {"--repro", "FILE", "what --shrink has written, or any file of options", TAKE_BY, .by = take_repro},
+    {"--workload", "NAME", "what runs in the world", TAKE_BY, .by = take_workload},
+    {"--plant", "NAME", "with a planted bug (norn-sim-planted)", TAKE_BY, .by = take_plant},
+    {NULL, NULL, "what strikes it"},
+    {"--calm", NULL, "no faults of network, disk, clock and process", TAKE_BOOL, RUN(calm)},
+    {"--calm-at", "TIME", "faults stop then, if the seed does not stop them before", TAKE_BY, .by = take_calm_at},
+    {"--off", "KIND", "a kind of fault off, whatever the seed says", TAKE_BY, .by = take_off},
+    {"--on", "KIND", "a kind of fault on, whatever the seed says", TAKE_BY, .by = take_on},
+    {"--only", "KIND:LIST", "of a kind only these injections, as RESET:1,4-6", TAKE_BY, .by = take_only},
+    {"--workflows", "LIST", "only these workflows, by number", TAKE_RANGES, RUN(workflows)},
+    {"--clients", "N", "at most N clients", TAKE_UNSIGNED, RUN(clients)},
+    {"--workers", "N", "at most N workers", TAKE_UNSIGNED, RUN(workers)},
+    {"--crash-at", "K", "lose power at the server's K-th io boundary", TAKE_NUMBER, RUN(crash_at)},
+    {"--crash-again", "K", "and at the K-th after its restart", TAKE_NUMBER, RUN(crash_again)},
+    {NULL, NULL, "one seed, looked at (a TIME is 12.5, 12.5s or 300ms; an EVENT is its number)"},
+    {"--trace", NULL, "a line on stderr for each io event, call, workflow event and fault", TAKE_BOOL, RUN(log.print)},
+    {"--from", "TIME|EVENT", "of the trace: not before", TAKE_MOMENT, RUN(log.from)},
+    {"--node", "NAME", "of the trace: this node", TAKE_TEXT, RUN(log.node)},
+    {"--workflow", "ID", "of the trace: calls and events of this workflow", TAKE_TEXT, RUN(log.workflow)},
+    {"--connection", "N", "of the trace: this connection", TAKE_NUMBER, RUN(log.connection)},
+    {"--kind", "KIND", "of the trace: these kinds (again for more; --kinds lists them)", TAKE_BY, .by = take_kind},
+    {"--until", "TIME|EVENT", "stop there", TAKE_MOMENT, RUN(until)},
+    {"--break", "WHERE", "SIGTRAP at TIME, EVENT or [NODE/]KIND:N, for gdb", TAKE_BY, .by = take_break},
+    {"--print", NULL, "what the nodes print, on stdout and stderr", TAKE_BOOL, RUN(print)},
+    {"--summary", NULL, "the faults that were injected", TAKE_BOOL, RUN(summary)},
+    {"--twice", NULL, "the seed twice, in two processes, and compare their traces", TAKE_BOOL,
+     offsetof(struct options, twice)},
+    {NULL, NULL, "many runs"},
+    {"--first", "N", "the first seed (1)", TAKE_NUMBER, AT(first)},
+    {"--jobs", "J", "at a time (2)", TAKE_UNSIGNED, AT(jobs)},
+    {"--once", NULL, "each once", TAKE_BOOL, AT(once)},
+    {"--failed", "FILE", "failing seeds are kept there, and run first", TAKE_TEXT, AT(failed_file)},
+    {"--sweep", NULL, "instead of seeds: one seed of workload small, with a crash at each io boundary", TAKE_BOOL,
+     AT(sweep)},
+    {"--pairs", NULL, "with --sweep: and another crash after the restart", TAKE_BOOL, AT(pairs)},
+    {"--plants", NULL, "each planted bug in turn: after how many seeds is it found?", TAKE_BOOL,
+     offsetof(struct options, plants)},
+    {NULL, NULL, "lists"},
+    {"--workloads", NULL, "what can run", TAKE_LIST, .list = list_workloads},
+    {"--faults", NULL, "kinds of fault", TAKE_LIST, .list = list_faults},
+    {"--kinds", NULL, "kinds of lines in a trace", TAKE_LIST, .list = list_kinds},
+    {"--list-plants", NULL, "planted bugs", TAKE_LIST, .list = list_plants},
+    {"--exempt", NULL, "what the simulator does not cover", TAKE_LIST, .list = show_exempt},
+    {"--help", NULL, "this", TAKE_LIST, .list = show_usage},
+    {NULL, NULL, "for the processes of a batch"},
+    {"--brief", NULL, "no log of what happens: a failure is told without its workflow", TAKE_BOOL, RUN(brief)},
+    {"--counters", NULL, "how often each kind of fault struck, in one line", TAKE_BOOL, RUN(counters)},
+    {"--fill", "BYTE", "what fresh memory holds", TAKE_BYTE, RUN(fill)},
+    {"--record", "FILE", "each io event, in binary", TAKE_TEXT, RUN(record)},
+};
+
+static int show_usage(void) {
+    puts("norn-sim finds bugs of the whole server by seed, and replays them. docs/simulation.md shows how.");
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        const struct option *option = &table[i];
+        char left[40];
+        snprintf(left, sizeof left, "%s %s", option->name, option->value ? option->value : "");
+        if (option->name)
+            printf("  %-22s %s\n", left, option->text);
+        else
+            printf("\n%s:\n", option->text);
+    }
+    puts("\nExit codes: 0 passed, 2 wrong options, 70 a node died, 71 a checker found something wrong, 72 something did not\n"
+         "finish, 73 a leak, 74 two runs of a seed differ.");
+    return 0;
+}
+
+static const struct option *find_option(const char *name) {
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].name && strcmp(table[i].name, name) == 0) return &table[i];
+    wrong("unknown option", name);
+}
+
+static void take_one(struct options *options, const struct option *option, const char *value) {
+    void *to = (char *)options + option->to;
+    switch (option->take) {
+    case TAKE_BOOL: *(bool *)to = true; break;
+    case TAKE_NUMBER: *(uint64_t *)to = number(value); break;
+    case TAKE_UNSIGNED:
+        if (number(value) > 1000000) wrong(option->name, "is too large");
+        *(unsigned *)to = (unsigned)number(value);
+        break;
+    case TAKE_BYTE:
+        if (number(value) > 255) wrong(option->name, "is from 0 to 255");
+        *(uint8_t *)to = (uint8_t)number(value);
+        break;
+    case TAKE_TEXT: *(const char **)to = value; break;
+    case TAKE_MOMENT:
+        if (!moment_parse(value, to)) wrong("not a time as 12.5s, nor an event's number:", value);
+        break;
+    case TAKE_RANGES:
+        if (!ranges_parse(value, to)) wrong("not a list of numbers as 1,4-6:", value);
+        break;
+    case TAKE_BY: option->by(options, value); break;
+    case TAKE_LIST: options->list = option->list; break;
+    }
+}
+
+/* Takes words, which must live as long as the options. */
+static void take_words(struct options *options, char **words, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const struct option *option = find_option(words[i]);
+        if (option->value && i + 1 == count) wrong(option->name, "needs a value");
+        take_one(options, option, option->value ? words[++i] : NULL);
+    }
+}
+
+/* Options in lines; from # on a line is a comment. */
+static void take_repro(struct options *options, const char *value) {
+    FILE *file = fopen(value, "r");
+    if (!file) wrong("cannot read", value);
+    if (options->in_file) wrong("a file of options within another:", value);
+    options->in_file = true;
+    char line[4096];
+    struct words words = {0};                                      /* lives as long as the options */
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "#\r\n")] = 0;
+        char *rest = NULL;
+        for (char *word = strtok_r(line, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest))
+            words_add(&words, "%s", word);
+    }
+    fclose(file);
+    take_words(options, words.items, words.count);
+    options->in_file = false;
 }
 
 int main(int argc, char **argv) {
     struct options options = {.fleet = {.run = {.workload = workloads[0]}, .first = 1, .jobs = 2, .program = argv[0]}};
-    for (int i = 1; i < argc; i++)
-        if (!take_switch(&options, argv[i])) {
-            take_value(&options, argv[i], i + 1 < argc ? argv[i + 1] : NULL);
-            i++;
-        }
+    take_words(&options, argv + 1, (size_t)argc - 1);
     if (options.list) return options.list();
+    if (!options.fleet.jobs || options.fleet.jobs > 64) wrong("--jobs is from 1 to", "64");
     if (options.fleet.sweep) {
         options.fleet.run.workload = &small_workload;
         options.fleet.run.calm = true;
@@ -173,9 +312,8 @@ int main(int argc, char **argv) {
         return run_plants(&options.fleet, plants, options.many ? options.fleet.count : 300);
     }
     if (options.one == options.many) wrong("one of", "--seed and --seeds is needed");
-    if (!options.fleet.jobs || options.fleet.jobs > 64) wrong("--jobs is from 1 to", "64");
     const struct run_options *run = &options.fleet.run;
-    printf("norn-sim commit=%s workload=%s %s=%llu\n", NORN_COMMIT, run->workload->name, options.one ? "seed" : "seeds",
+    printf("norn-sim commit=%s workload=%s %s=%llu\n", norn_commit, run->workload->name, options.one ? "seed" : "seeds",
            (unsigned long long)(options.one ? run->seed : options.fleet.count));
     fflush(stdout);
     if (options.one && !options.twice) return run_seed(run);

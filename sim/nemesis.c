@@ -45,7 +45,7 @@ static void node_started(struct world *world, unsigned node, void *arg) {
         world_crash_at_boundary(world, node, nemesis->second_crash, CRASH_POWER);
     if (nemesis->calm || world_incarnation(world, node) < 2 || !is_target(nemesis, node)) return;
     if (!world_fault_on(world, FAULT_CRASH_RECOVERY) || !prng_chance(dice(nemesis), 200000)) return;
-    world_fault_count(world, FAULT_CRASH_RECOVERY);
+    if (!world_fault_happens(world, FAULT_CRASH_RECOVERY)) return;
     world_crash_at_boundary(world, node, (uint64_t)prng_skewed(dice(nemesis), 1, 2000), CRASH_POWER);
 }
 
@@ -108,7 +108,7 @@ static void strike(struct nemesis *nemesis, enum fault fault) {
     struct prng *prng = dice(nemesis);
     unsigned node = pick_target(nemesis);
     if (world_node_state(world, node) != NODE_RUNNING) return;
-    world_fault_count(world, fault);
+    if (!world_fault_happens(world, fault)) return;
     switch (fault) {
     case FAULT_CRASH_BOUNDARY:
         world_crash_at_boundary(world, node, world_boundary(world, node) + (uint64_t)prng_skewed(prng, 1, 3000),

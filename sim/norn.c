@@ -98,6 +98,21 @@ static void make_flows(struct truth *truth) {
     }
 }
 
+/* Workflows that --workflows leaves out count as done. One that takes the id of such a one takes that one's place. */
+static void leave_out(struct truth *truth, const struct ranges *kept) {
+    for (unsigned i = 0; i < truth->flow_count; i++) {
+        struct truth_flow *flow = &truth->flows[i];
+        while (flow->before && !ranges_have(kept, flow->before->number)) flow->before = flow->before->before;
+        if (ranges_have(kept, i)) continue;
+        flow->closed = flow->judged = true;
+        truth->closed_count++;
+        truth->judged_count++;
+        snprintf(flow->at, sizeof flow->at, "left out");
+    }
+}
+
+static unsigned at_most(unsigned count, unsigned limit) { return limit && limit < count ? limit : count; }
+
 static unsigned add(struct truth *truth, struct nemesis *nemesis, const char *name, io_start_fn *start,
                     unsigned weight) {
     unsigned node = world_add_node(truth->world, &(struct world_node){
@@ -132,11 +147,12 @@ static void *begin(struct world *world, struct nemesis *nemesis, const struct ru
     truth->namespaces[1] = "second";
     truth->namespaces[2] = "third";
     truth->namespace_known[0] = KNOWN_YES;
-    truth->worker_count = (unsigned)prng_range(prng, 1, 2);
-    truth->client_count = (unsigned)prng_range(prng, 1, 2);
+    truth->worker_count = at_most((unsigned)prng_range(prng, 1, 2), options->workers);
+    truth->client_count = at_most((unsigned)prng_range(prng, 1, 2), options->clients);
     truth->namespace_count = (unsigned)prng_range(prng, 1, TRUTH_NAMESPACES_MAX);
     truth->strict = !world_faulty(world);
     make_flows(truth);
+    leave_out(truth, &options->workflows);
     nemesis_set_exited(nemesis, exited, truth);
     truth->server = add(truth, nemesis, "server", server_node_start, 6);
     truth->model = model_create(world, truth->server);

@@ -74,6 +74,7 @@ static void run_phases(struct world *world, const struct run_options *options) {
     nemesis_begin(nemesis, WORK_SECONDS_MAX * SIM_SECOND);
     nemesis_crash_at(nemesis, 0, options->crash_at, options->crash_again);
     int64_t work = prng_range(world_prng(world, PRNG_SWARM), 5, WORK_SECONDS_MAX) * SIM_SECOND;
+    if (options->calm_at && options->calm_at < work) work = options->calm_at;
     run_until(world, workload->finished, run, work);
     nemesis_calm(nemesis);
     if (workload->calmed) workload->calmed(run);
@@ -87,34 +88,25 @@ static void run_phases(struct world *world, const struct run_options *options) {
     workload->destroy(run);
 }
 
-/* For --until: the work phase alone. */
-static void run_part(struct world *world, const struct run_options *options) {
-    struct nemesis *nemesis = nemesis_create(world);
-    void *run = options->workload->begin(world, nemesis, options);
-    nemesis_begin(nemesis, WORK_SECONDS_MAX * SIM_SECOND);
-    world_run_until(world, options->until);
-    nemesis_destroy(nemesis);
-    options->workload->destroy(run);
-}
-
 int run_seed(const struct run_options *options) {
-    char command[256];
-    snprintf(command, sizeof command, "norn-sim --workload %s --seed %llu%s%s%s --trace", options->workload->name,
-             (unsigned long long)options->seed, options->calm ? " --calm" : "", options->plant ? " --plant " : "",
-             options->plant ? options->plant : "");
+    struct words words = {0};
+    run_words(options, &words);
+    char *command = words_line(&words, options->plant ? "norn-sim-planted" : "norn-sim");
+    bool stops = options->stop.at || options->stop.kind;
     struct world *world = world_create(&(struct world_options){
-        .seed = options->seed, .trace = options->trace, .print = options->print, .fill = options->fill,
-        .trace_from = options->trace_from, .command = command, .record = options->record});
+        .seed = options->seed, .print = options->print, .fill = options->fill, .command = command,
+        .log = options->brief ? NULL : &options->log, .record = options->record,
+        .until = options->until.given ? &options->until : NULL, .stop = stops ? &options->stop : NULL,
+        .only = options->only});
     choose_faults(world, options);
     world_check_leaks(world, true);
     int64_t began = world_host_ns();
-    if (options->until)
-        run_part(world, options);
-    else
-        run_phases(world, options);
+    run_phases(world, options);
     if (options->summary) print_faults(world);
     if (options->counters) print_counters(world);
     print_last(world, options, world_host_ns() - began);
     world_destroy(world);
+    world_free(command);
+    words_free(&words);
     return WORLD_PASS;
 }

@@ -15,6 +15,10 @@
 #include "prng.h"
 
 struct world;
+struct log;
+struct log_filter;
+struct moment;
+struct ranges;
 
 #define PRNG_STREAMS(X)                                                                                        \
     X(PRNG_WORKLOAD) X(PRNG_SCHEDULE) X(PRNG_NET) X(PRNG_DISK) X(PRNG_CRASH) X(PRNG_CLOCK) X(PRNG_CANCEL)       \
@@ -42,13 +46,32 @@ enum world_verdict {
     WORLD_DIVERGED = 74,          /* the same seed gave two traces */
 };
 
+/* Where the run traps: a moment, or the count-th event of a kind, on one node or any. */
+struct world_break {
+    const struct moment *at;      /* NULL: by kind */
+    const char *node, *kind;      /* node: NULL is any */
+    uint64_t count;
+};
+
+/* How a run came to its end before its last phase. */
+struct world_end {
+    enum world_verdict verdict;
+    const char *oracle, *text;    /* the check that failed, and what it says; "" when it did not */
+};
+
 struct world_options {
     uint64_t seed;
-    bool trace;                   /* one line for each io event, on stderr */
+    const struct log_filter *log; /* a log of what happens (log.h); NULL is none */
+    bool log_io;                  /* it keeps io events, for --view */
     bool print;                   /* nodes' output goes to ours, each line with the node's name */
     bool print_raw;               /* nodes' output goes to ours as it is */
     uint8_t fill;                 /* what fresh memory holds where nothing promises zeros */
-    int64_t trace_from;           /* with trace: not before this virtual time */
+    const struct moment *until;   /* the run stops there and passes; NULL goes to its end */
+    const struct world_break *stop;  /* SIGTRAP there, for a debugger; NULL is none */
+    const struct ranges *only;    /* for each kind of fault: which injections may happen; NULL is all */
+    /* Told when the run fails or stops at `until`, after the report; may be NULL. */
+    void (*ended)(struct world *world, const struct world_end *end, void *arg);
+    void *ended_arg;
     const char *command;          /* replays this run; printed when it fails */
     const char *record;           /* a file that takes each io event, 40 bytes each; NULL is none */
 };
@@ -74,8 +97,8 @@ void world_fault_group_set(struct world *world, enum fault_group group, bool on)
 bool world_fault_on(const struct world *world, enum fault fault);
 /* True when any kind of NETWORK, DISK, CLOCK or PROCESS is on. */
 bool world_faulty(const struct world *world);
-/* For faults that the workload injects itself. */
-void world_fault_count(struct world *world, enum fault fault);
+/* For faults that the workload injects itself: counts it; false when it must not happen (--only). */
+bool world_fault_happens(struct world *world, enum fault fault);
 uint64_t world_fault_hits(const struct world *world, enum fault fault);
 const char *world_fault_name(enum fault fault);
 const char *world_fault_text(enum fault fault);
@@ -176,11 +199,13 @@ int world_current_node(void);
 struct world *world_of(struct io *io);
 unsigned world_node_of(struct io *io);
 
-/* Ends the run: prints what failed, seed, time and the last events, and leaves with `verdict`. */
+/* Ends the run: prints what failed, and all that helps to understand it, and leaves with `verdict`. A text that begins
+ * with "[name] " gives the oracle's name: short, and the same for each failure of that check. A workflow that the text
+ * names is the one that is reported on. */
 _Noreturn void world_fail(struct world *world, enum world_verdict verdict, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* A line of such a file, as --trace shows it. */
-void world_print_record(const void *record, FILE *to);
+/* The log; NULL when there is none. */
+struct log *world_log(const struct world *world);
 /* Folds workload facts into the trace. */
 void world_note(struct world *world, uint32_t kind, const void *data, size_t len);
 
