@@ -13,6 +13,17 @@ int bytes_compare(struct bytes a, struct bytes b) {
     return a.len < b.len ? -1 : a.len > b.len;
 }
 
+bool bytes_split(struct bytes *rest, uint8_t separator, struct bytes *part) {
+    if (rest->len == 0) return false;
+    const uint8_t *end = memchr(rest->data, separator, rest->len);
+    size_t len = end ? (size_t)(end - rest->data) : rest->len;
+    *part = bytes_of(rest->data, len);
+    *rest = bytes_of(rest->data + len + (end != NULL), rest->len - len - (end != NULL));
+    while (part->len && part->data[0] == ' ') *part = bytes_of(part->data + 1, part->len - 1);
+    while (part->len && part->data[part->len - 1] == ' ') part->len--;
+    return true;
+}
+
 void buf_reserve(struct buf *buf, size_t extra) {
     CHECK(extra <= SIZE_MAX / 2 - buf->len);
     size_t need = buf->len + extra;

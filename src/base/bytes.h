@@ -24,6 +24,10 @@ static inline bool bytes_equal(struct bytes a, struct bytes b) {
 /* Lexicographic order, shorter first. */
 int bytes_compare(struct bytes a, struct bytes b);
 
+/* Takes the part of a list that comes before the next `separator` (or all) off *rest, without blanks around it; false when
+ * nothing is left. */
+bool bytes_split(struct bytes *rest, uint8_t separator, struct bytes *part);
+
 /* A growable buffer. A zeroed one is empty and valid. buf_free leaves it zeroed. */
 struct buf {
     uint8_t *data;

@@ -21,21 +21,14 @@ static int print_copy(struct cli *cli, const char *done, const char *to, int64_t
     return CLI_OK;
 }
 
-/* The server has a current folder of its own, so it gets whole paths. */
-static const char *whole_path(struct cli *cli, const char *path) {
-    const char *here = io_env(cli->io, "PWD");
-    return path[0] == '/' || !here ? path : arena_printf(&cli->arena, "%s/%s", here, path);
-}
-
 int cli_backup(struct cli *cli) {
-    if (cli->arg_count == 0) return cli_usage(cli, "into which folder? For example: norn backup /backups/monday");
-    const char *to = whole_path(cli, cli->args[0]);
+    if (cli->arg_count == 0) return cli_usage(cli, "into which folder? For example: norn backup monday");
     struct request request = request_begin(cli);
-    request_text(&request, "directory", to);
+    request_text(&request, "directory", cli->args[0]);
     const Norn__Admin__V1__BackupResponse *response = (const void *)cli_call(cli, "Backup", request_end(&request));
     request_free(&request);
     if (!response) return cli_exit_code(cli);
-    return print_copy(cli, "Backed up into", to, response->files, response->bytes, response->last_sequence);
+    return print_copy(cli, "Backed up into", response->directory, response->files, response->bytes, response->last_sequence);
 }
 
 int cli_checkpoint(struct cli *cli) {

@@ -161,8 +161,8 @@ const struct cli_command cli_commands[] = {
      "  norn journal dump --data DIR\n\nOf a stopped server, or a copy of its folder. Changes nothing.", dump_flags, false, false, true,
      cli_journal_dump},
     {"backup", "DIR", 1, "Copy the data of a serving server into a folder",
-     "  norn backup /backups/monday\n\nThe folder is on the server's machine; it must be empty, or not there yet. What was acknowledged before the\n"
-     "backup began is in it. The server goes on meanwhile.",
+     "  norn backup monday\n\nThe folder is on the server's machine, below its setting backup.dir (which is DATA/backups unless set); it must be\n"
+     "empty, or not there yet. What was acknowledged before the backup began is in it. The server goes on meanwhile.",
      backup_flags, true, true, false, cli_backup},
     {"restore", "BACKUP DATADIR", 2, "Copy a backup into a new data folder",
      "  norn restore /backups/monday /var/lib/norn\n\nEvery file is checked against the backup's list, and then the whole store. DATADIR must be empty, or not\n"

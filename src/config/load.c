@@ -95,6 +95,35 @@ static struct status check_addresses(const struct config *config, struct arena *
     return STATUS_GOOD;
 }
 
+/* Names that no certificate can have are mistakes. */
+static struct status check_admin_names(const struct config *config, struct arena *arena) {
+    static const char *const kinds[] = {"CN=", "DNS:", "URI:", "email:", "IP:"};
+    struct bytes rest = bytes_str(config->admin_names), name;
+    const char *where = config->from[CONFIG_ID_admin_names].where;
+    while (bytes_split(&rest, ',', &name)) {
+        bool known = false;
+        for (unsigned i = 0; i < ARRAY_LEN(kinds); i++) {
+            size_t len = strlen(kinds[i]);
+            known |= name.len > len && memcmp(name.data, kinds[i], len) == 0;
+        }
+        if (!known)
+            return status_make(arena, STATUS_INVALID_ARGUMENT,
+                               "%s: admin.names has \"%.*s\"; allowed: CN=, DNS:, URI:, email: or IP:, and a name", where,
+                               (int)name.len, (const char *)name.data);
+    }
+    if (!*config->admin_names || *config->tls_client_ca) return STATUS_GOOD;
+    return status_make(arena, STATUS_INVALID_ARGUMENT,
+                       "%s: admin.names needs mutual TLS: set tls-cert, tls-key and tls-client-ca", where);
+}
+
+static struct status choose_backup_dir(struct config *config, struct arena *arena) {
+    if (!*config->backup_dir) config->backup_dir = arena_printf(arena, "%s/backups", config->data);
+    else if (*config->backup_dir != '/')
+        return status_make(arena, STATUS_INVALID_ARGUMENT, "%s: backup.dir is \"%s\"; it must be an absolute path",
+                           config->from[CONFIG_ID_backup_dir].where, config->backup_dir);
+    return STATUS_GOOD;
+}
+
 struct status config_finish(struct config *config, const char *xdg_data_home, const char *home, struct arena *arena) {
     enum { MEMORY_LEAST = 32 << 20 };
     struct status status = choose_data(config, xdg_data_home, home, arena);
@@ -104,5 +133,7 @@ struct status config_finish(struct config *config, const char *xdg_data_home, co
     if (config->memory && config->memory < MEMORY_LEAST)
         return status_make(arena, STATUS_INVALID_ARGUMENT, "%s: memory is %llu bytes; allowed: 0 (no limit), or 32MiB and more",
                            config->from[CONFIG_ID_memory].where, (unsigned long long)config->memory);
-    return check_addresses(config, arena);
+    status = choose_backup_dir(config, arena);
+    if (status_ok(status)) status = check_admin_names(config, arena);
+    return status_ok(status) ? check_addresses(config, arena) : status;
 }

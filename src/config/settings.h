@@ -46,6 +46,13 @@ enum { CONFIG_TEXT_MAX = 4096 };
       "PEM file of the certificate's private key")                                                                     \
     X(TEXT, tls_client_ca, "tls-client-ca", "", 0, CONFIG_TEXT_MAX, NULL, "server",                                    \
       "PEM file of the authorities whose client certificates are let in; set, every client needs one (mutual TLS)")    \
+    X(TEXT, admin_names, "admin.names", "", 0, CONFIG_TEXT_MAX, NULL, "server",                                        \
+      "With mutual TLS: whose client certificates may call the admin service (backup, checkpoint); names with commas " \
+      "between, each CN=, DNS:, URI:, email: or IP: and what the certificate says")                                    \
+    X(BOOL, admin_from_loopback, "admin.from-loopback", "true", 0, 1, NULL, "server",                                  \
+      "Without mutual TLS: whether clients on loopback may call the admin service; others never may")                  \
+    X(TEXT, backup_dir, "backup.dir", "", 0, CONFIG_TEXT_MAX, NULL, "server",                                          \
+      "Folder that backups are made in, and nowhere else. Empty: backups, in the data folder")                         \
     X(CHOICE, log_level, "log-level", "info", 0, 4, "debug|info|warn|error|off", "server",                             \
       "The least severe log line that is written")                                                                     \
     X(CHOICE, log_format, "log-format", "auto", 0, 2, "auto|json|text", "server",                                      \

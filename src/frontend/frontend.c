@@ -298,6 +298,15 @@ static const char *metadata_text(struct rpc_call *rpc, const char *name) {
     return arena_text(&rpc->arena, rpc_metadata(rpc, name));
 }
 
+static bool may(struct frontend *frontend, struct api_call *call) {
+    if (call->method->action != API_MAINTAIN) return true;
+    struct status status = permission_maintain(&frontend->shared->permissions, &call->rpc->peer, call->method->name,
+                                               call->call.arena);
+    if (status_ok(status)) return true;
+    call_fail_status(&call->call, status);
+    return false;
+}
+
 void frontend_rpc(struct io *io, void *ctx, struct rpc_call *rpc) {
     struct frontend *frontend = ctx;
     const struct api_method *method = api_table_find(frontend->table, rpc->path);
@@ -317,7 +326,7 @@ void frontend_rpc(struct io *io, void *ctx, struct rpc_call *rpc) {
                                .deadline = rpc->deadline, .end = api_end};
     rpc->service = call;
     rpc->on_cancel = rpc_cancelled;
-    if (decode(call) && find_namespace(frontend, call) && find_queue(call)) route(frontend, call);
+    if (may(frontend, call) && decode(call) && find_namespace(frontend, call) && find_queue(call)) route(frontend, call);
 }
 
 /* ---- between queues and engines ------------------------------------------------------------------------------------ */

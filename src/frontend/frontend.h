@@ -7,6 +7,7 @@
 #define NORN_FRONTEND_FRONTEND_H
 
 #include "frontend/namespaces.h"
+#include "frontend/permission.h"
 #include "net/rpc.h"
 #include "queue/queue.h"
 #include "shard/call.h"
@@ -28,8 +29,14 @@ enum api_route {
     API_QUEUE,            /* the task queue's loop */
 };
 
-/* What a caller must be allowed to do; roles are mapped onto these. */
-enum api_action { API_READ, API_WRITE, API_WORKER, API_ADMIN };
+/* What a caller must be allowed to do; roles are mapped onto these (permission.h). */
+enum api_action {
+    API_READ,
+    API_WRITE,
+    API_WORKER,
+    API_ADMIN,            /* namespaces and search attributes */
+    API_MAINTAIN,         /* the node: its store, its disk */
+};
 
 struct api_method {
     const char *service, *name;
@@ -75,6 +82,8 @@ struct frontend_shared {
     uint8_t cluster_id[16];                     /* UUID of this installation */
     uint32_t blob_size_limit, memo_size_limit;
     struct store *store;
+    struct permission_rules permissions;
+    const char *backup_dir;                     /* backups are made below it */
 };
 
 struct frontend {

@@ -79,9 +79,9 @@ static const struct {
     OPERATOR("RemoveSearchAttributes", API_NODE, API_ADMIN, api_remove_search_attributes)
     OPERATOR("ListSearchAttributes", API_LOCAL, API_READ, api_list_search_attributes)
     OPERATOR("ListClusters", API_LOCAL, API_READ, api_list_clusters)
-    {ADMIN_SERVICE, "Backup", API_NODE, API_ADMIN, api_backup, NULL},
-    {ADMIN_SERVICE, "Checkpoint", API_NODE, API_ADMIN, api_checkpoint, NULL},
-    {ADMIN_SERVICE, "Explain", API_WORKFLOW, API_ADMIN, NULL, engine_explain},
+    {ADMIN_SERVICE, "Backup", API_NODE, API_MAINTAIN, api_backup, NULL},
+    {ADMIN_SERVICE, "Checkpoint", API_NODE, API_MAINTAIN, api_checkpoint, NULL},
+    {ADMIN_SERVICE, "Explain", API_WORKFLOW, API_READ, NULL, engine_explain},
 #undef FRONT
 #undef ENGINE
 #undef OPERATOR

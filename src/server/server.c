@@ -360,7 +360,10 @@ static void init(struct server *server, struct io *io, const struct config *conf
     server->route = route_create((unsigned)config->history_shards, server->loop_count);
     server->shared = (struct frontend_shared){.route = server->route,
                                               .blob_size_limit = (uint32_t)config->blob_size_error,
-                                              .memo_size_limit = (uint32_t)config->memo_size_error};
+                                              .memo_size_limit = (uint32_t)config->memo_size_error,
+                                              .permissions = {.admin_names = config->admin_names,
+                                                              .admin_from_loopback = config->admin_from_loopback},
+                                              .backup_dir = config->backup_dir};
     server->loops = mem_alloc(server->loop_count * sizeof *server->loops);
     for (unsigned i = 0; i < server->loop_count; i++) server->loops[i].server = server;
     server->loops[0].io = io;

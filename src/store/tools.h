@@ -42,7 +42,8 @@ struct store_backup {
     uint64_t files, bytes;
     uint64_t last_sequence;               /* it ends here; what was acknowledged when it began is in it */
 };
-/* Copies a serving store into `to`, a folder that is not there yet or is empty; on loop 0. Commits go on meanwhile;
+/* Copies a serving store into `to`, a folder that is not there yet (then the one that it is in is made too, if need be) or
+ * is empty; on loop 0. Commits go on meanwhile;
  * checkpoints wait. The copy is synced, and has a list of its files with checksums, BACKUP. */
 struct status store_backup(struct store *store, const char *to, struct store_backup *out, struct arena *arena);
 /* Copies a backup into `to`, a folder that is not there yet or is empty, checks every file against BACKUP, and then

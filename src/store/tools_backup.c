@@ -20,6 +20,7 @@ struct copying {
     struct arena *arena;
     struct buf list;                  /* of BACKUP */
     struct store_backup *out;
+    bool made_parent;                 /* the folder that `to` is in */
     uint64_t hash;                    /* of the file that was copied last */
 };
 
@@ -73,10 +74,22 @@ static struct status copy_file(struct copying *copying, const char *name, uint64
 
 /* ---- the folder that is copied to ------------------------------------------------------------------------------ */
 
+static const char *parent_of(struct copying *copying, const char *path) {
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/') len--;
+    while (len && path[len - 1] != '/') len--;
+    while (len > 1 && path[len - 1] == '/') len--;
+    return len ? arena_text(copying->arena, bytes_of(path, len)) : ".";
+}
+
+/* The folder that it is in is made as well. */
 static struct status make_target(struct copying *copying) {
     struct buf names = {0};
     const char *journal = arena_printf(copying->arena, "%s/journal", copying->to);
-    int64_t result = fiber_mkdir(copying->io, copying->to);
+    const char *parent = parent_of(copying, copying->to);
+    int64_t result = fiber_mkdir(copying->io, parent);
+    copying->made_parent = result >= 0;
+    result = fiber_mkdir(copying->io, copying->to);
     if (result == -IO_EEXIST) result = fiber_dir_list(copying->io, copying->to, &names);
     buf_free(&names);
     if (result > 0)
@@ -88,8 +101,12 @@ static struct status make_target(struct copying *copying) {
 
 static int64_t sync_folders(struct copying *copying) {
     const char *journal = arena_printf(copying->arena, "%s/journal", copying->to);
+    const char *parent = parent_of(copying, copying->to);
     int64_t result = fiber_dir_sync(copying->io, journal);
-    return result < 0 ? result : fiber_dir_sync(copying->io, copying->to);
+    if (result >= 0) result = fiber_dir_sync(copying->io, copying->to);
+    if (result >= 0) result = fiber_dir_sync(copying->io, parent);
+    if (result >= 0 && copying->made_parent) result = fiber_dir_sync(copying->io, parent_of(copying, parent));
+    return result;
 }
 
 /* Last of all: BACKUP makes the copy whole. */

@@ -167,6 +167,27 @@ static void memory_is_none_or_enough(void **state) {
     assert_true(finish(f));
 }
 
+static void administration_needs_good_names_and_a_folder(void **state) {
+    struct fixture *f = *state;
+    assert_true(finish(f));
+    assert_string_equal(f->config.backup_dir, "/home/ann/.local/share/norn/backups");
+    assert_true(f->config.admin_from_loopback);
+    assert_true(yaml(f, "backup.dir: backups"));
+    assert_false(finish(f));
+    assert_string_equal(f->status.message, "norn.yaml:1: backup.dir is \"backups\"; it must be an absolute path");
+    assert_true(yaml(f, "{backup.dir: /backups, admin.names: 'CN=ops'}"));
+    assert_false(finish(f));
+    assert_non_null(strstr(f->status.message, "admin.names needs mutual TLS"));
+    assert_true(yaml(f, "{tls-cert: c, tls-key: k, tls-client-ca: ca, admin.names: 'CN=ops, DNS:ops.acme'}"));
+    assert_true(finish(f));
+    static const char *const bad[] = {"admin.names: ops", "admin.names: ',CN=ops'", "admin.names: 'CN='", "admin.names: O=Acme"};
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        assert_true(yaml(f, bad[i]));
+        assert_false(finish(f));
+        assert_non_null(strstr(f->status.message, "allowed: CN=, DNS:, URI:, email: or IP:, and a name"));
+    }
+}
+
 /* The part of docs/configuration.md between its two marks is the table. */
 static void the_documentation_has_the_table(void **state) {
     (void)state;
@@ -195,6 +216,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(the_data_folder_is_in_the_home_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(another_address_needs_mutual_tls_or_insecure, setup, teardown),
         cmocka_unit_test_setup_teardown(memory_is_none_or_enough, setup, teardown),
+        cmocka_unit_test_setup_teardown(administration_needs_good_names_and_a_folder, setup, teardown),
         cmocka_unit_test(the_documentation_has_the_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
