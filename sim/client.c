@@ -47,6 +47,19 @@ static void fill_start(struct arena *arena, const struct truth_flow *flow, WS(St
                      : TEMPORAL__API__ENUMS__V1__WORKFLOW_ID_REUSE_POLICY__WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE;
 }
 
+static struct model_op *begin_start(struct agent *agent, struct truth_flow *flow, const char *request) {
+    struct model_call call = {.kind = MODEL_START, .request = request,
+                              .reuse = flow->before ? MODEL_REUSE_ALLOW : MODEL_REUSE_REJECT};
+    return model_begins(model_of(agent, flow), world_node_of(agent->io), &call);
+}
+
+static void end_start(struct agent *agent, const struct truth_flow *flow, struct model_op *op, enum status_code code,
+                      const char *run_id) {
+    struct model_result result = model_result(code);
+    if (run_id) result.run = model_run(model_of(agent, flow), run_id);
+    model_ends(op, &result);
+}
+
 static void start_known(struct agent *agent, struct truth_flow *flow, const char *run_id) {
     struct truth *truth = agent->truth;
     if (flow->run_id[0] && run_id && strcmp(flow->run_id, run_id) != 0)
@@ -66,9 +79,11 @@ static void start_flow(struct agent *agent, struct truth_flow *flow) {
         fill_start(&arena, flow, request);
         flow->started = KNOWN_MAYBE;
         set_at(flow, "start");
-        if (agent_call(agent, "StartWorkflowExecution", request, AGENT_TYPE(start_workflow_execution_response),
-                       CALL_SECONDS * SIM_SECOND, &result, &response))
-            start_known(agent, flow, response->run_id);
+        struct model_op *op = begin_start(agent, flow, request->request_id);
+        bool good = agent_call(agent, "StartWorkflowExecution", request, AGENT_TYPE(start_workflow_execution_response),
+                               CALL_SECONDS * SIM_SECOND, &result, &response);
+        end_start(agent, flow, op, result.status.code, good ? response->run_id : NULL);
+        if (good) start_known(agent, flow, response->run_id);
         else if (result.status.code == STATUS_ALREADY_EXISTS && !flow->before)
             start_known(agent, flow, NULL);              /* ours, and closed by now */
         else if (result.status.code == STATUS_NOT_FOUND || result.status.code == STATUS_ALREADY_EXISTS)
@@ -88,8 +103,11 @@ static void start_again(struct agent *agent, struct truth_flow *flow) {
     WS(StartWorkflowExecutionRequest) *request = AGENT_NEW(&arena, start_workflow_execution_request);
     WS(StartWorkflowExecutionResponse) *response;
     fill_start(&arena, flow, request);
-    if (agent_call(agent, "StartWorkflowExecution", request, AGENT_TYPE(start_workflow_execution_response),
-                   CALL_SECONDS * SIM_SECOND, &result, &response))
+    struct model_op *op = begin_start(agent, flow, request->request_id);
+    bool good = agent_call(agent, "StartWorkflowExecution", request, AGENT_TYPE(start_workflow_execution_response),
+                           CALL_SECONDS * SIM_SECOND, &result, &response);
+    end_start(agent, flow, op, result.status.code, good ? response->run_id : NULL);
+    if (good)
         start_known(agent, flow, response->run_id);
     else if (result.status.code == STATUS_ALREADY_EXISTS)
         world_fail(agent->truth->world, WORLD_INCORRECT, "%s: its own request id does not find its open run: %s", flow->id,
@@ -115,10 +133,14 @@ static void send_signal(struct agent *agent, struct truth_flow *flow, unsigned n
         set_at(flow, "signal");
         struct model_effect *effect = model_ask(model_of(agent, flow), NULL, EFFECT_SIGNAL,
                                                 model_key_payloads(request->request_id, request->input));
+        struct model_op *op = model_begins(model_of(agent, flow), world_node_of(agent->io),
+                                           &(struct model_call){.kind = MODEL_SIGNAL});
         bool good = agent_call(agent, "SignalWorkflowExecution", request,
                                AGENT_TYPE(signal_workflow_execution_response), CALL_SECONDS * SIM_SECOND, &result,
                                &response);
         model_answer(effect, result.status.code);
+        struct model_result outcome = model_result(result.status.code);
+        model_ends(op, &outcome);
         if (good) model_reached(effect, only_run(agent, flow));
         if (good) flow->signals[number] = KNOWN_YES;
         agent->truth->signals += good;

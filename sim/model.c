@@ -26,8 +26,10 @@ void model_free(struct model *model) {
         next_id = id->next;
         for (struct model_run *it = id->runs, *next; it; it = next) next = it->next, free_run(it);
         for (struct model_effect *it = id->effects, *next; it; it = next) next = it->next, world_free(it);
+        model_register_free(id->reg);
         world_free(id);
     }
+    world_free(model->set);
     world_free(model->scratch);
     world_free(model);
 }
@@ -45,7 +47,8 @@ struct model_run *model_run(struct model_id *id, const char *run_id) {
     for (struct model_run *run = id->runs; run; run = run->next)
         if (strcmp(run->run_id, run_id) == 0) return run;
     struct model_run *run = world_alloc(sizeof *run);
-    *run = (struct model_run){.next = id->runs, .id = id};
+    CHECKF(id->run_count < MODEL_RUNS_MAX, "workflow %s has too many runs for the model", id->workflow_id);
+    *run = (struct model_run){.next = id->runs, .id = id, .index = id->run_count++};
     snprintf(run->run_id, sizeof run->run_id, "%s", run_id);
     return id->runs = run;
 }

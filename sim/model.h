@@ -53,6 +53,36 @@ void model_reached(struct model_effect *effect, struct model_run *run);
 uint64_t model_key_text(const char *text);
 uint64_t model_key_payloads(const char *text, const PB(Common__V1__Payloads) *payloads);
 
+/* ---- calls on a workflow id: the newest run, and whether it is open ---- */
+
+enum model_call_kind { MODEL_START, MODEL_CLOSE, MODEL_TERMINATE, MODEL_SIGNAL, MODEL_DESCRIBE };
+enum model_status { MODEL_NONE, MODEL_OPEN, MODEL_COMPLETED, MODEL_FAILED, MODEL_CONTINUED };
+enum model_reuse { MODEL_REUSE_ALLOW, MODEL_REUSE_FAILED_ONLY, MODEL_REUSE_REJECT };
+enum model_conflict { MODEL_CONFLICT_FAIL, MODEL_CONFLICT_USE, MODEL_CONFLICT_TERMINATE };
+
+/* Of the newest run, but MODEL_CLOSE: a worker ends `run` so. MODEL_FAILED stands for all ends but success. */
+struct model_call {
+    enum model_call_kind kind;
+    const char *request;                 /* of a start: its request id */
+    enum model_reuse reuse;
+    enum model_conflict conflict;
+    struct model_run *run;
+    enum model_status status;
+};
+/* What was answered. `run`: the run that the answer names, NULL when none. */
+struct model_result {
+    bool lost, refused, not_found;       /* refused: without effect, for another reason */
+    bool met, used;                      /* of a start: "already started"; the open run was used */
+    struct model_run *run;
+    enum model_status status;            /* of MODEL_DESCRIBE */
+};
+/* As far as the status tells. */
+struct model_result model_result(enum status_code code);
+struct model_op;
+/* A call begins, of this node. */
+struct model_op *model_begins(struct model_id *id, unsigned node, const struct model_call *call);
+void model_ends(struct model_op *op, const struct model_result *result);
+
 /* ---- workflow tasks ---- */
 
 typedef WS(PollWorkflowTaskQueueResponse) ModelTask;

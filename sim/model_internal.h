@@ -4,7 +4,7 @@
 
 #include "model.h"
 
-enum { MODEL_COMMANDS_MAX = FLOW_ITEMS_MAX + 2 };
+enum { MODEL_COMMANDS_MAX = FLOW_ITEMS_MAX + 2, MODEL_RUNS_MAX = 64 };
 /* The cause with which simulated workers fail workflow tasks. */
 #define MODEL_TASK_CAUSE                                                                                       \
     TEMPORAL__API__ENUMS__V1__WORKFLOW_TASK_FAILED_CAUSE__WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
@@ -74,6 +74,7 @@ struct model_run {
     struct model_run *next;
     struct model_id *id;
     char run_id[FLOW_RUN_MAX];
+    unsigned index;                      /* among the runs of its id */
     struct model_event *events;
     size_t count, cap;
     bool closed, cancel_requested;
@@ -94,6 +95,8 @@ struct model_id {
     const char *namespace;
     char workflow_id[64];
     struct model_run *runs;              /* newest first */
+    unsigned run_count;
+    struct model_register *reg;
     struct model_effect *effects;
 };
 
@@ -103,6 +106,7 @@ struct model {
     bool strict;                         /* no faults from outside: the server has no excuse */
     uint64_t now;
     struct model_id *ids;
+    struct model_set *set;
     uint8_t *scratch;
     size_t scratch_cap;
 };
@@ -131,6 +135,9 @@ void model_handout_given(struct model_run *run, struct model_handout *newest, co
                          const char *what);
 /* An older one than the newest. */
 bool model_handout_stale(const struct model_handout *newest, int64_t major, int32_t attempt, uint64_t token);
+
+uint16_t model_run_name(const struct model_run *run);
+void model_register_free(struct model_register *reg);
 
 /* Batches of commands: the events that follow a completed workflow task. */
 void model_batch_begins(struct model_run *run, const PB(History__V1__HistoryEvent) *event);

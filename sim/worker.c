@@ -271,16 +271,35 @@ static void fill_sticky(struct task *task, WS(RespondWorkflowTaskCompletedReques
 static void handle(struct worker *worker, const char *namespace, const WS(PollWorkflowTaskQueueResponse) *poll,
                    unsigned life, unsigned depth);
 
+/* When the commands close the run. */
+static struct model_op *begin_close(struct task *task, const WS(RespondWorkflowTaskCompletedRequest) *request) {
+    struct model_call call = {.kind = MODEL_CLOSE, .run = task->run};
+    for (size_t i = 0; i < request->n_commands; i++) {
+        switch ((int)request->commands[i]->command_type) {
+        case FLOW_COMMAND(COMPLETE_WORKFLOW_EXECUTION): call.status = MODEL_COMPLETED; break;
+        case FLOW_COMMAND(CANCEL_WORKFLOW_EXECUTION): call.status = MODEL_FAILED; break;
+        case FLOW_COMMAND(CONTINUE_AS_NEW_WORKFLOW_EXECUTION): call.status = MODEL_CONTINUED; break;
+        default: break;
+        }
+    }
+    struct io *io = task->worker->agent.io;
+    struct model_id *id = model_id(truth_of(task->worker)->model, task->namespace, task->poll->workflow_execution->workflow_id);
+    return call.status ? model_begins(id, world_node_of(io), &call) : NULL;
+}
+
 /* Sends the completion; another task may come with the answer. */
 static void complete(struct task *task, WS(RespondWorkflowTaskCompletedRequest) *request, unsigned depth) {
     struct agent *agent = &task->worker->agent;
     struct grpc_result result;
     WS(RespondWorkflowTaskCompletedResponse) *response;
     unsigned life = life_of_server(task->worker);
+    struct model_op *close = begin_close(task, request);
     struct model_effect *effect = model_task_completes(task->run, task->poll, request);
     bool good = agent_call(agent, "RespondWorkflowTaskCompleted", request,
                            AGENT_TYPE(respond_workflow_task_completed_response), 10 * SIM_SECOND, &result, &response);
     model_task_completed(effect, result.status.code);
+    if (close) model_ends(close, &(struct model_result){.lost = model_known(result.status.code) == KNOWN_MAYBE,
+                                                        .refused = model_known(result.status.code) == KNOWN_NOT});
     agent->truth->tasks += good;
     task->cached->in_use = false;
     if (!good) cached_free(task->worker, task->cached);   /* what the server has is not known */
