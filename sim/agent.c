@@ -82,7 +82,9 @@ bool agent_call(struct agent *agent, const char *method, const void *request, co
     grpc_call_wait(agent->client, path, request, type, io_now(agent->io) + timeout, result, &message);
     *(ProtobufCMessage **)response = message;
     check_strict(agent, method, &result->status);
-    return status_ok(result->status) && message;
+    bool good = status_ok(result->status) && message;
+    if (good) world_operation_count(agent->truth->world, method);
+    return good;
 }
 
 /* The call that is to be taken back, when it is still under way then. */
@@ -136,6 +138,7 @@ bool agent_call_cancel(struct agent *agent, const char *method, const void *requ
     result->status = (struct status){impatient.code, "cancelled or not"};
     buf_free(&impatient.message);
     *(ProtobufCMessage **)response = message;
+    if (message) world_operation_count(agent->truth->world, method);
     return message != NULL;
 }
 

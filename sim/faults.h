@@ -1,10 +1,13 @@
 /* faults: the one table of what the simulated world can do to a node. Each kind is on or off for a seed (swarm), and is
  * counted when it is injected, so that a batch of seeds can tell which kinds were never reached.
  *
- * X(name, text, group). Groups:
- *   CONTRACT  allowed by io.h at any time (order, splits, delays): always legal, on by default;
+ * X(name, text, group, reach). Groups:
+ *   CONTRACT  allowed by io.h at any time (order, splits, delays), or legal in the code (nudges): on by default;
  *   CRASH     what a crash may do to unsynced data and to connections;
- *   NETWORK, DISK, CLOCK, PROCESS  faults of the outside, on when the swarm says so.
+ *   NETWORK, DISK, CLOCK, PROCESS, CLIENT  faults of the outside, on when the swarm says so. CLIENT is what a hostile
+ *   or broken peer does on a connection of its own.
+ * Of `reach` seeds of the default workload one must be hit by the kind, or the batch fails; 0: none need, the kind is
+ * another workload's.
  *
  * Never on unless asked for: LYING_SYNC, which no server survives; with it on, a run must fail, which proves that the
  * checkers see lost data. */
@@ -12,62 +15,63 @@
 #define NORN_SIM_FAULTS_H
 
 #define FAULTS(X)                                                                                              \
-    X(FAULT_REORDER, "completions out of order", CONTRACT)                                                     \
-    X(FAULT_SMALL_BATCH, "part of the ready callbacks put off to the next batch", CONTRACT)                    \
-    X(FAULT_LATE_LOOP, "loop woken late", CONTRACT)                                                            \
-    X(FAULT_LATE_POST, "message between loops delayed", CONTRACT)                                              \
-    X(FAULT_CANCEL_LOST, "cancel came too late", CONTRACT)                                                     \
-    X(FAULT_SPLIT, "received bytes split", CONTRACT)                                                           \
-    X(FAULT_DRIP, "received bytes one by one", CONTRACT)                                                       \
-    X(FAULT_SHORT_SEND, "send took a part", CONTRACT)                                                          \
-    X(FAULT_SMALL_WINDOW, "connection with a window of a few thousand bytes", CONTRACT)                        \
-    X(FAULT_POOL_EMPTY, "no receive buffer for a while", CONTRACT)                                             \
-    X(FAULT_REARM, "multishot receive ended early and armed again", CONTRACT)                                  \
-    X(FAULT_SLOW_HELPER, "helper call took milliseconds", CONTRACT)                                            \
-    X(FAULT_KEPT_WRITE, "unsynced write survived the crash", CRASH)                                            \
-    X(FAULT_LOST_WRITE, "unsynced write lost in the crash", CRASH)                                             \
-    X(FAULT_TORN_WRITE, "unsynced write torn at 512 bytes", CRASH)                                             \
-    X(FAULT_WRITEBACK, "unsynced write made durable early", CRASH)                                             \
-    X(FAULT_LOST_SIZE, "unsynced file size lost in the crash", CRASH)                                          \
-    X(FAULT_ZERO_TAIL, "size survived the crash without its bytes", CRASH)                                     \
-    X(FAULT_LOST_ENTRY, "unsynced folder entry lost in the crash", CRASH)                                      \
-    X(FAULT_INFLIGHT_WRITE, "write in flight at the crash reached the disk", CRASH)                            \
-    X(FAULT_GHOST_LOCK, "lock of the crashed process held a while longer", CRASH)                              \
-    X(FAULT_HALF_OPEN, "peer of a crashed node heard nothing", CRASH)                                          \
-    X(FAULT_CRASH_RESET, "peer of a crashed node was reset", CRASH)                                            \
-    X(FAULT_LATENCY_TAIL, "a segment was slow", NETWORK)                                                       \
-    X(FAULT_STALL, "lost segment, sent again after a timeout", NETWORK)                                        \
-    X(FAULT_RESET, "established connection reset", NETWORK)                                                    \
-    X(FAULT_REFUSED, "connection refused", NETWORK)                                                            \
-    X(FAULT_CONNECT_TIMEOUT, "connection attempt timed out", NETWORK)                                          \
-    X(FAULT_PARTITION, "link cut for a while", NETWORK)                                                        \
-    X(FAULT_NAME_FAILED, "name lookup failed", NETWORK)                                                        \
-    X(FAULT_SLOW_DISK, "disk operation took milliseconds", DISK)                                               \
-    X(FAULT_DISK_STALL, "disk operation took seconds", DISK)                                                   \
-    X(FAULT_READ_ERROR, "read failed", DISK)                                                                   \
-    X(FAULT_WRITE_ERROR, "write failed", DISK)                                                                 \
-    X(FAULT_SYNC_ERROR, "sync failed", DISK)                                                                   \
-    X(FAULT_LYING_SYNC, "sync told success and did nothing", DISK)                                             \
-    X(FAULT_DISK_FULL, "disk full", DISK)                                                                      \
-    X(FAULT_SKEW, "wall clock wrong from the start", CLOCK)                                                    \
-    X(FAULT_DRIFT, "monotonic clock fast or slow", CLOCK)                                                      \
-    X(FAULT_JUMP_FORWARD, "wall clock jumped forward", CLOCK)                                                  \
-    X(FAULT_JUMP_BACK, "wall clock jumped back", CLOCK)                                                        \
-    X(FAULT_CRASH_BOUNDARY, "power lost at an io boundary", PROCESS)                                           \
-    X(FAULT_CRASH_TIME, "power lost at a moment", PROCESS)                                                     \
-    X(FAULT_KILL, "process killed, page cache kept", PROCESS)                                                  \
-    X(FAULT_CRASH_RECOVERY, "power lost again soon after the start", PROCESS)                                  \
-    X(FAULT_PAUSE, "process frozen for a while", PROCESS)                                                      \
-    X(FAULT_TERMINATE, "SIGTERM and restart", PROCESS)
+    X(FAULT_REORDER, "completions out of order", CONTRACT, 5)                                                  \
+    X(FAULT_SMALL_BATCH, "part of the ready callbacks put off to the next batch", CONTRACT, 5)                 \
+    X(FAULT_LATE_LOOP, "loop woken late", CONTRACT, 20)                                                        \
+    X(FAULT_LATE_POST, "message between loops delayed", CONTRACT, 20)                                          \
+    X(FAULT_CANCEL_LOST, "cancel came too late", CONTRACT, 20)                                                 \
+    X(FAULT_SPLIT, "received bytes split", CONTRACT, 5)                                                        \
+    X(FAULT_DRIP, "received bytes one by one", CONTRACT, 20)                                                   \
+    X(FAULT_SHORT_SEND, "send took a part", CONTRACT, 5)                                                       \
+    X(FAULT_SMALL_WINDOW, "connection with a window of a few thousand bytes", CONTRACT, 20)                    \
+    X(FAULT_POOL_EMPTY, "no receive buffer for a while", CONTRACT, 20)                                         \
+    X(FAULT_REARM, "multishot receive ended early and armed again", CONTRACT, 20)                              \
+    X(FAULT_SLOW_HELPER, "helper call took milliseconds", CONTRACT, 20)                                        \
+    X(FAULT_NUDGE, "code was taken off its usual way (base/mark.h)", CONTRACT, 10)                             \
+    X(FAULT_KEPT_WRITE, "unsynced write survived the crash", CRASH, 20)                                        \
+    X(FAULT_LOST_WRITE, "unsynced write lost in the crash", CRASH, 20)                                         \
+    X(FAULT_TORN_WRITE, "unsynced write torn at 512 bytes", CRASH, 20)                                         \
+    X(FAULT_WRITEBACK, "unsynced write made durable early", CRASH, 20)                                         \
+    X(FAULT_LOST_SIZE, "unsynced file size lost in the crash", CRASH, 50)                                      \
+    X(FAULT_ZERO_TAIL, "size survived the crash without its bytes", CRASH, 50)                                 \
+    X(FAULT_LOST_ENTRY, "unsynced folder entry lost in the crash", CRASH, 50)                                  \
+    X(FAULT_INFLIGHT_WRITE, "write in flight at the crash reached the disk", CRASH, 200)                       \
+    X(FAULT_GHOST_LOCK, "lock of the crashed process held a while longer", CRASH, 20)                          \
+    X(FAULT_HALF_OPEN, "peer of a crashed node heard nothing", CRASH, 20)                                      \
+    X(FAULT_CRASH_RESET, "peer of a crashed node was reset", CRASH, 20)                                        \
+    X(FAULT_LATENCY_TAIL, "a segment was slow", NETWORK, 20)                                                   \
+    X(FAULT_STALL, "lost segment, sent again after a timeout", NETWORK, 20)                                    \
+    X(FAULT_RESET, "established connection reset", NETWORK, 50)                                                \
+    X(FAULT_REFUSED, "connection refused", NETWORK, 100)                                                       \
+    X(FAULT_CONNECT_TIMEOUT, "connection attempt timed out", NETWORK, 100)                                     \
+    X(FAULT_PARTITION, "link cut for a while", NETWORK, 20)                                                    \
+    X(FAULT_NAME_FAILED, "name lookup failed", NETWORK, 0)                                                     \
+    X(FAULT_SLOW_DISK, "disk operation took milliseconds", DISK, 20)                                           \
+    X(FAULT_DISK_STALL, "disk operation took seconds", DISK, 50)                                               \
+    X(FAULT_READ_ERROR, "read failed", DISK, 100)                                                              \
+    X(FAULT_WRITE_ERROR, "write failed", DISK, 100)                                                            \
+    X(FAULT_SYNC_ERROR, "sync failed", DISK, 100)                                                              \
+    X(FAULT_LYING_SYNC, "sync told success and did nothing", DISK, 0)                                          \
+    X(FAULT_DISK_FULL, "disk full", DISK, 100)                                                                 \
+    X(FAULT_SKEW, "wall clock wrong from the start", CLOCK, 20)                                                \
+    X(FAULT_DRIFT, "monotonic clock fast or slow", CLOCK, 20)                                                  \
+    X(FAULT_JUMP_FORWARD, "wall clock jumped forward", CLOCK, 20)                                              \
+    X(FAULT_JUMP_BACK, "wall clock jumped back", CLOCK, 20)                                                    \
+    X(FAULT_CRASH_BOUNDARY, "power lost at an io boundary", PROCESS, 20)                                       \
+    X(FAULT_CRASH_TIME, "power lost at a moment", PROCESS, 20)                                                 \
+    X(FAULT_KILL, "process killed, page cache kept", PROCESS, 20)                                              \
+    X(FAULT_CRASH_RECOVERY, "power lost again soon after the start", PROCESS, 20)                              \
+    X(FAULT_PAUSE, "process frozen for a while", PROCESS, 20)                                                  \
+    X(FAULT_TERMINATE, "SIGTERM and restart", PROCESS, 20)
 
 enum fault {
-#define X(name, text, group) name,
+#define X(name, text, group, reach) name,
     FAULTS(X)
 #undef X
     FAULT_COUNT
 };
 
 enum fault_group { FAULT_GROUP_CONTRACT, FAULT_GROUP_CRASH, FAULT_GROUP_NETWORK, FAULT_GROUP_DISK, FAULT_GROUP_CLOCK,
-                   FAULT_GROUP_PROCESS };
+                   FAULT_GROUP_PROCESS, FAULT_GROUP_CLIENT, FAULT_GROUP_COUNT };
 
 #endif

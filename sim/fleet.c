@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "coverage.h"
 #include "record.h"
 
 enum { JOBS_MAX = 64, TRACE_TEXT = 33, SLOWEST = 5 };
@@ -35,7 +36,8 @@ struct fleet {
     struct job jobs[JOBS_MAX];
     uint64_t *old;                      /* seeds that failed before */
     uint64_t old_count, started, passed, failed;
-    uint64_t events, hits[FAULT_COUNT];
+    uint64_t events;
+    struct coverage coverage;
     double virtual_seconds;
     int64_t began, told;
     int code;
@@ -75,14 +77,7 @@ static void start_job(struct fleet *fleet, struct job *job, uint64_t seed, bool 
 /* ---- what a child printed ---- */
 
 static void take_counters(struct fleet *fleet, const char *text) {
-    const char *at = strstr(text, "\nfaults");
-    at = at ? at + 1 : strncmp(text, "faults", 6) == 0 ? text : NULL;
-    if (at) at += 6;
-    for (int fault = 0; at && fault < FAULT_COUNT; fault++) {
-        char *end;
-        fleet->hits[fault] += strtoull(at, &end, 10);
-        at = end;
-    }
+    coverage_add(&fleet->coverage, text);
     fleet->events += strtoull(child_value(text, " events="), NULL, 10);
     fleet->virtual_seconds += strtod(child_value(text, " vtime="), NULL);
 }
@@ -197,25 +192,30 @@ static void tell(struct fleet *fleet) {
             (double)(now - fleet->began) / 1e9);
 }
 
-static void print_table(const struct fleet *fleet) {
-    printf("\n  injected kind               what\n");
-    unsigned missing = 0;
-    for (int fault = 0; fault < FAULT_COUNT; fault++) {
-        missing += !fleet->hits[fault];
-        printf("%10llu %-18s %s\n", (unsigned long long)fleet->hits[fault], world_fault_name(fault),
-               world_fault_text(fault));
-    }
+static void print_slowest(const struct fleet *fleet) {
     printf("\nslowest seeds:");
     for (unsigned i = 0; i < SLOWEST && fleet->slow[i].ns; i++)
         printf(" %llu (%.2f s)", (unsigned long long)fleet->slow[i].seed, (double)fleet->slow[i].ns / 1e9);
-    printf("\n%u kinds were never injected\n", missing);
+    printf("\n");
+}
+
+/* Every seed of the default workload as it is, so that what was never reached can be told. */
+static bool is_whole(const struct fleet_options *options) {
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        if (options->run.off[fault]) return false;
+    return options->run.workload->covers && !options->sweep && !options->run.calm && !options->run.plant;
 }
 
 static void summarize(struct fleet *fleet) {
     double seconds = (double)(world_host_ns() - fleet->began) / 1e9;
-    if (fleet->options->count > 1) print_table(fleet);
+    if (fleet->options->count > 1) {
+        coverage_print(&fleet->coverage);
+        print_slowest(fleet);
+    }
+    unsigned gaps = is_whole(fleet->options) ? coverage_gaps(&fleet->coverage) : 0;
+    if (gaps && !fleet->code) fleet->code = WORLD_UNREACHED;
     printf("%s seeds=%llu failed=%llu runs=%s events=%llu vtime=%.0f wall=%.1f seeds_per_hour=%.0f\n",
-           fleet->failed ? "FAIL" : "PASS", (unsigned long long)(fleet->passed + fleet->failed),
+           fleet->code ? "FAIL" : "PASS", (unsigned long long)(fleet->passed + fleet->failed),
            (unsigned long long)fleet->failed, fleet->options->once ? "once" : "twice",
            (unsigned long long)fleet->events, fleet->virtual_seconds, seconds,
            (double)(fleet->passed + fleet->failed) / seconds * 3600);

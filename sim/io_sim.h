@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/list.h"
+#include "base/mark.h"
 #include "fiber/context.h"
 #include "io/io.h"
 #include "world.h"
@@ -159,6 +160,9 @@ struct world {
     bool fault_on[FAULT_COUNT];
     uint64_t fault_hits[FAULT_COUNT];
     uint64_t fault_asked[FAULT_COUNT];                 /* hits, and those that --only left out */
+    uint64_t marks[MARK_COUNT], operations[OPERATION_COUNT];
+    struct prng nudge_dice[NUDGE_COUNT];
+    uint32_t nudge_rate[NUDGE_COUNT];                  /* per million; 0 is off */
     uint64_t events;
     struct world_trace trace;
     struct trace_line ring[TRACE_RING];
@@ -318,6 +322,9 @@ uint64_t sim_hash(const void *data, size_t len);
 void trace_connection(struct io_node *node, enum sim_kind kind, int64_t result, uint32_t connection);
 /* True when the kind is on for this seed and the dice say so; counted. */
 bool fault_strikes(struct world *world, enum fault fault, enum prng_stream stream, uint32_t per_million);
+
+/* io_mark.c: which nudges this seed gives, and how often; after the swarm has chosen. */
+void nudges_choose(struct world *world);
 
 /* ---- io_node.c ---- */
 

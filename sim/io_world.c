@@ -198,8 +198,9 @@ struct world_trace world_trace(const struct world *world) { return world->trace;
 static const struct {
     const char *name, *text;
     enum fault_group group;
+    unsigned reach;
 } fault_table[FAULT_COUNT] = {
-#define X(name, text, group) {#name, text, FAULT_GROUP_##group},
+#define X(name, text, group, reach) {#name, text, FAULT_GROUP_##group, reach},
     FAULTS(X)
 #undef X
 };
@@ -207,6 +208,7 @@ static const struct {
 const char *world_fault_name(enum fault fault) { return fault_table[fault].name + strlen("FAULT_"); }
 const char *world_fault_text(enum fault fault) { return fault_table[fault].text; }
 enum fault_group world_fault_group(enum fault fault) { return fault_table[fault].group; }
+unsigned world_fault_reach(enum fault fault) { return fault_table[fault].reach; }
 void world_fault_set(struct world *world, enum fault fault, bool on) { world->fault_on[fault] = on; }
 bool world_fault_on(const struct world *world, enum fault fault) { return world->fault_on[fault]; }
 uint64_t world_fault_hits(const struct world *world, enum fault fault) { return world->fault_hits[fault]; }
@@ -246,17 +248,44 @@ void world_swarm(struct world *world) {
     world->fault_on[FAULT_LYING_SYNC] = false;
     struct prng quiet = prng_fork(world->options.seed, "quiet", 0);
     if (prng_chance(&quiet, 120000))
-        for (int group = FAULT_GROUP_NETWORK; group <= FAULT_GROUP_PROCESS; group++)
+        for (int group = FAULT_GROUP_NETWORK; group < FAULT_GROUP_COUNT; group++)
             world_fault_group_set(world, (enum fault_group)group, false);
+    nudges_choose(world);
 }
 
 void world_calm(struct world *world) {
     world->calm = true;
-    for (int group = FAULT_GROUP_NETWORK; group <= FAULT_GROUP_PROCESS; group++)
+    for (int group = FAULT_GROUP_NETWORK; group < FAULT_GROUP_COUNT; group++)
         world_fault_group_set(world, (enum fault_group)group, false);
     for (unsigned from = 0; from < world->node_count; from++)
         for (unsigned to = 0; to < world->node_count; to++) world->links[from][to].cut = false;
     net_link_changed(world);
+}
+
+/* ---- operations ---- */
+
+static const struct {
+    const char *method;
+    unsigned reach;
+} operations[OPERATION_COUNT] = {
+#define X(method, reach) {#method, reach},
+    OPERATIONS(X)
+#undef X
+};
+
+const char *world_operation_name(enum operation operation) { return operations[operation].method; }
+unsigned world_operation_reach(enum operation operation) { return operations[operation].reach; }
+uint64_t world_operation_hits(const struct world *world, enum operation operation) {
+    return world->operations[operation];
+}
+
+void world_operation_count(struct world *world, const char *method) {
+    for (int i = 0; i < OPERATION_COUNT; i++) {
+        if (strcmp(operations[i].method, method) != 0) continue;
+        world->operations[i]++;
+        return;
+    }
+    UNREACHABLE("%s is not in sim/operations.h", method);
 }
 
 /* ---- life ---- */
@@ -430,6 +459,7 @@ static const char *verdict_name(enum world_verdict verdict) {
     case WORLD_STUCK: return "FAIL stuck";
     case WORLD_LEAK: return "FAIL leak";
     case WORLD_DIVERGED: return "FAIL diverged";
+    case WORLD_UNREACHED: return "FAIL unreached";
     }
     return "FAIL";
 }

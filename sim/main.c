@@ -34,7 +34,7 @@ static uint64_t number(const char *text) {
 }
 
 static int list_faults(void) {
-    static const char *const groups[] = {"contract", "crash", "network", "disk", "clock", "process"};
+    static const char *const groups[] = {"contract", "crash", "network", "disk", "clock", "process", "client"};
     for (int fault = 0; fault < FAULT_COUNT; fault++)
         printf("%-9s %-18s %s\n", groups[world_fault_group(fault)], world_fault_name(fault), world_fault_text(fault));
     return 0;
@@ -233,7 +233,7 @@ static int show_usage(void) {
             printf("\n%s:\n", option->text);
     }
     puts("\nExit codes: 0 passed, 2 wrong options, 70 a node died, 71 a checker found something wrong, 72 something did not\n"
-         "finish, 73 a leak, 74 two runs of a seed differ.");
+         "finish, 73 a leak, 74 two runs of a seed differ, 75 a batch never came to what it should have.");
     return 0;
 }
 

@@ -248,7 +248,7 @@ static void report(void *arg) {
 static void destroy(void *arg) { truth_free(arg); }
 
 const struct workload norn_workload = {
-    .name = "norn", .text = "the whole server, with workers and clients over gRPC", .begin = begin,
+    .name = "norn", .text = "the whole server, with workers and clients over gRPC", .covers = true, .begin = begin,
     .finished = finished, .calmed = calmed, .explain = explain, .check = check, .ended = ended, .report = report,
     .destroy = destroy,
 };

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "coverage.h"
 
 enum { WORK_SECONDS_MAX = 300, LIVENESS_SECONDS = 900, END_SECONDS = 300 };
 
@@ -31,13 +32,6 @@ static void print_faults(const struct world *world) {
     for (int fault = 0; fault < FAULT_COUNT; fault++)
         fprintf(stderr, "%10llu  %-18s %s\n", (unsigned long long)world_fault_hits(world, fault),
                 world_fault_name(fault), world_fault_text(fault));
-}
-
-static void print_counters(const struct world *world) {
-    printf("faults");
-    for (int fault = 0; fault < FAULT_COUNT; fault++)
-        printf(" %llu", (unsigned long long)world_fault_hits(world, fault));
-    printf("\n");
 }
 
 bool workload_end_node(struct world *world, unsigned node, unsigned *told) {
@@ -103,7 +97,7 @@ int run_seed(const struct run_options *options) {
     int64_t began = world_host_ns();
     run_phases(world, options);
     if (options->summary) print_faults(world);
-    if (options->counters) print_counters(world);
+    if (options->counters) coverage_tell(world);
     print_last(world, options, world_host_ns() - began);
     world_destroy(world);
     world_free(command);

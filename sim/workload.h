@@ -9,6 +9,7 @@ struct run_options;
 
 struct workload {
     const char *name, *text;
+    bool covers;                         /* a batch must come to every fault, mark and operation (coverage.h) */
     /* Adds nodes to the world and starts them; gives what the other functions take. */
     void *(*begin)(struct world *world, struct nemesis *nemesis, const struct run_options *options);
     /* True when the clients have done all that they wanted; asked often. */

@@ -12,6 +12,7 @@
 
 #include "io/io.h"
 #include "faults.h"
+#include "operations.h"
 #include "prng.h"
 
 struct world;
@@ -44,6 +45,7 @@ enum world_verdict {
     WORLD_STUCK = 72,             /* liveness: something did not finish */
     WORLD_LEAK = 73,
     WORLD_DIVERGED = 74,          /* the same seed gave two traces */
+    WORLD_UNREACHED = 75,         /* a batch never came to something that it should have */
 };
 
 /* Where the run traps: a moment, or the count-th event of a kind, on one node or any. */
@@ -103,10 +105,25 @@ uint64_t world_fault_hits(const struct world *world, enum fault fault);
 const char *world_fault_name(enum fault fault);
 const char *world_fault_text(enum fault fault);
 enum fault_group world_fault_group(enum fault fault);
+/* How many seeds of the default workload one must be injected in; 0: none need. */
+unsigned world_fault_reach(enum fault fault);
 /* Turns each kind of NETWORK, DISK, CLOCK and PROCESS on or off by the seed. */
 void world_swarm(struct world *world);
 /* No faults from here on: links heal, clocks stay. CONTRACT kinds stay on. */
 void world_calm(struct world *world);
+
+/* Marks of the code (base/mark.h), and how often this world came there. */
+unsigned world_mark_count(void);
+const char *world_mark_name(unsigned mark);
+const char *world_mark_text(unsigned mark);
+unsigned world_mark_reach(unsigned mark);
+uint64_t world_mark_hits(const struct world *world, unsigned mark);
+
+/* A call that was answered (operations.h). */
+void world_operation_count(struct world *world, const char *method);
+uint64_t world_operation_hits(const struct world *world, enum operation operation);
+const char *world_operation_name(enum operation operation);
+unsigned world_operation_reach(enum operation operation);
 
 /* ---- nodes ---- */
 

@@ -1,6 +1,7 @@
 /* connection: protocol, times and end of an accepted connection. */
 #include "net/connection.h"
 
+#include "base/mark.h"
 #include "base/mem.h"
 #include "net/call.h"
 #include "net/h2.h"
@@ -67,6 +68,7 @@ static void time_passed(struct deadline *deadline) {
     struct connection *c = CONTAINER_OF(deadline, struct connection, deadline);
     int64_t now = io_now(c->server->io), next;
     if (is_late(c, now, &next)) {
+        if (c->ping_waits) mark(MARK_KEEPALIVE_LOST);
         connection_close(c);
         return;
     }

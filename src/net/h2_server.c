@@ -1,5 +1,6 @@
 /* h2_server: frames of an accepted HTTP/2 connection, and its defence against peers that ask for work and bring
  * none. */
+#include "base/mark.h"
 #include "base/plant.h"
 #include "net/call.h"
 #include "net/h2.h"
@@ -29,7 +30,9 @@ static void budget_spend(struct connection *c, int32_t amount) {
         c->budget_at = now;
     }
     c->budget -= amount;
-    if (c->budget < 0) nghttp2_session_terminate_session(c->h2, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (c->budget >= 0) return;
+    mark(MARK_CALM_DOWN);
+    nghttp2_session_terminate_session(c->h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
 /* ---- callbacks ------------------------------------------------------------------------------------------------- */
@@ -73,6 +76,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     c->headers_at = 0;
     c->settled = true;
     if (frame->hd.type == NGHTTP2_PING) on_ping(c, frame);
+    if (frame->hd.type == NGHTTP2_RST_STREAM) mark(MARK_REQUEST_RESET);
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     struct net_call *call = call_of(session, frame->hd.stream_id);
     if (!call) return 0;
@@ -131,11 +135,15 @@ void h2_server_open(struct connection *c) {
     connection_touch(c);
 }
 
-static void session_error(struct connection *c, uint32_t code) { nghttp2_session_terminate_session(c->h2, code); }
+static void session_error(struct connection *c, uint32_t code) {
+    mark(MARK_FRAME_REFUSED);
+    nghttp2_session_terminate_session(c->h2, code);
+}
 
 /* Gives bytes to nghttp2; false when it takes no more. */
 static bool take(struct connection *c, struct bytes data) {
     if (nghttp2_session_mem_recv(c->h2, data.data, data.len) >= 0) return true;
+    mark(MARK_FRAME_REFUSED);
     connection_flush(c);                 /* what explains it, if the peer still reads */
     connection_finish(c);
     return false;

@@ -1,6 +1,7 @@
 /* server: listeners, limits and the drain. */
 #include "net/server.h"
 
+#include "base/mark.h"
 #include "base/mem.h"
 #include "net/connection.h"
 #include "net/gzip.h"
@@ -46,6 +47,7 @@ static void send_all(struct io *io, struct io_hook *hook) {
 }
 
 static void drain_passed(struct deadline *deadline) {
+    mark(MARK_DRAIN_CUT);
     struct net_server *server = CONTAINER_OF(deadline, struct net_server, drain);
     LIST_EACH(node, &server->connections) connection_close(LIST_ENTRY(node, struct connection, link));
 }
@@ -108,6 +110,7 @@ static void accepted(struct io *io, struct io_op *op) {
         if (full || server->draining || (listener->tls && !session)) refuse(server, sock);
         else connection_open(server, sock, &peer, session);
     }
+    if (op->result < 0 && !server->draining) mark(MARK_ACCEPT_FAILED);
     if (!op->more && !server->draining)
         deadline_set(&server->deadlines, &listener->pause, io_now(io) + (op->result < 0 ? accept_pause_ns : 0));
 }
@@ -140,6 +143,7 @@ static void drain_step(struct net_server *server) {
     if (!server->draining || server->stopped) return;
     if (!list_empty(&server->listeners) || server->stats.connections_open || server->stats.calls_open) return;
     server->stopped = true;
+    mark(MARK_DRAINED);
     deadline_clear(&server->deadlines, &server->drain);
     deadlines_stop(&server->deadlines, deadlines_stopped);
 }

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/heap.h"
 #include "base/map.h"
+#include "base/mark.h"
 #include "base/mem.h"
 #include "base/plant.h"
 #include "cluster/route.h"
@@ -313,7 +314,10 @@ static uint64_t task_hash(const struct queue_task *task) {
 void queues_add(struct queues *queues, const struct queue_name *name, const struct queue_task *task) {
     struct queue *queue = find_or_make(queues, name);
     uint64_t hash = task_hash(task);
-    if (map_find(&queue->tasks, hash, task_equal, task)) return;
+    if (map_find(&queue->tasks, hash, task_equal, task)) {
+        mark(MARK_TASK_TWICE_IN_QUEUE);
+        return;
+    }
     struct task *waiting = MEM_NEW(struct task);
     waiting->task = *task;
     map_insert(&queue->tasks, &waiting->node, hash);
@@ -337,10 +341,14 @@ static void end_empty(struct poll *poll) {
     call_reply(poll->call, poll->options.empty_response);
 }
 
-static void poll_expired(struct timed *timed) { end_empty(CONTAINER_OF(timed, struct poll, expiry)); }
+static void poll_expired(struct timed *timed) {
+    mark(MARK_POLL_EMPTY);
+    end_empty(CONTAINER_OF(timed, struct poll, expiry));
+}
 
 static void poll_cancelled(struct call *call) {
     struct poll *poll = call->waiter;
+    mark(MARK_POLL_CANCELLED);
     unlink_poll(poll);
     call_fail(call, STATUS_CANCELLED, "the client cancelled the poll");
 }
@@ -414,7 +422,7 @@ void queues_poll(struct queues *queues, struct call *call, const struct queue_po
     struct queue *queue = find_or_make(queues, &options->name);
     note_poller(queue, &poll->options);
     set_rate(queue, poll->options.rate_per_second);
-    if (poll->expires <= now) {
+    if (poll->expires <= now || nudge(NUDGE_POLL_ENDS)) {
         call_reply(call, options->empty_response);
         return;
     }

@@ -2,6 +2,7 @@
  *
  * By token, the attempt must be the one that was handed out: same attempt, same dispatch. By id, whatever attempt is
  * there is meant. */
+#include "base/mark.h"
 #include "base/plant.h"
 #include "shard/activity_end.h"
 #include "shard/activity_start.h"
@@ -59,6 +60,7 @@ static bool find_by_token(struct act *act, engine_call_fn *again, ProtobufCBinar
     bool current = a && a->started_time && a->attempt == token->attempt && a->epoch == token->epoch &&
                    a->dispatch == token->dispatch;
     if (a && a->started_time && PLANT(act->engine->io, STALE_ACTIVITY_TOKEN)) current = true;
+    if (!current) mark(MARK_ACTIVITY_TOKEN_STALE);
     return current || refuse(act, status_not_found(call->arena, TASK_GONE));
 }
 

@@ -1,5 +1,6 @@
 #include "shard/activity_end.h"
 
+#include "base/mark.h"
 #include "base/plant.h"
 #include "shard/activity_start.h"
 #include "shard/failure.h"
@@ -53,6 +54,7 @@ void activity_end_failed(struct txn *txn, struct item *item, const Failure *fail
 }
 
 void activity_end_timed_out(struct txn *txn, struct item *item, Failure *failure, RetryState state) {
+    mark(MARK_ACTIVITY_TIMED_OUT);
     activity_withdraw(txn, item);
     /* Applying the event frees the item, so what the event shows of it is copied. */
     failure->timeout_failure_info->last_heartbeat_details = pb_copy(&txn->arena, item->activity->heartbeat_details);
@@ -93,6 +95,7 @@ static bool is_schedule_timeout(const Failure *failure) {
 
 static void next_attempt(struct txn *txn, struct item *item, const Failure *failure, int64_t interval) {
     StateActivity *activity = item->activity;
+    mark(MARK_ACTIVITY_RETRIED);
     activity_withdraw(txn, item);
     STATE_SET_MESSAGE(&activity->last_failure, failure_for_retry(&txn->arena, failure));
     if (!text_empty(activity->identity)) state_set_text(&activity->last_identity, activity->identity);

@@ -2,6 +2,7 @@
 #include "shard/directory.h"
 
 #include "base/hash.h"
+#include "base/mark.h"
 #include "base/mem.h"
 #include "base/plant.h"
 #include "shard/deadline_heap.h"
@@ -249,7 +250,9 @@ static void loaded(void *ctx, const struct store_image *image) {
     /* Whoever made the token up chose the hash too: with another one the run belongs to another loop, perhaps. */
     if (image && load->key.hash && image->hash != load->key.hash) image = NULL;
     struct exec *exec = image && !PLANT(engine->io, LOADED_TWICE) ? resident(engine, image->execution) : NULL;
+    if (image && exec) mark(MARK_LOAD_BEATEN);
     if (load->stale && !exec && !engine->stopped) {
+        mark(MARK_LOAD_STALE);
         load->stale = false;
         list_push_back(&engine->loads, &load->link);
         store_load(engine->store, &load->key, loaded, load);
@@ -257,6 +260,7 @@ static void loaded(void *ctx, const struct store_image *image) {
     }
     if (image && !exec) {
         engine->stats.loads++;
+        mark(MARK_LOADED);
         exec = directory_from_image(engine, image);
         CHECKF(exec, "the state of execution %llu in the store is malformed", (unsigned long long)image->execution);
         directory_changed(engine, exec);
@@ -312,6 +316,7 @@ static void parked_cancelled(struct call *call) {
     const struct engine_host *host = &parked->engine->host;
     list_remove(&parked->link);
     bool gives_back = !parked->again && !PLANT(call->io, PARKED_TASK_LOST);
+    if (gives_back) mark(MARK_PARKED_POLL_GONE);
     if (gives_back) host->add_task(host->ctx, &parked->name, &parked->task);      /* it waits for another poll */
     mem_free(parked);
     call->waiter = NULL;
@@ -328,6 +333,7 @@ static void park(struct load *load, struct parked *parked) {
 
 void directory_park(struct load *load, struct call *call, engine_call_fn *again) {
     struct parked *parked = mem_alloc(sizeof *parked);
+    mark(MARK_CALL_PARKED);
     parked->call = call;
     parked->again = again;
     park(load, parked);
@@ -336,6 +342,7 @@ void directory_park(struct load *load, struct call *call, engine_call_fn *again)
 void directory_park_task(struct load *load, struct call *poll, const struct queue_name *name,
                          const struct queue_task *task) {
     struct parked *parked = mem_alloc(sizeof *parked + name->name.len + 1);
+    mark(MARK_TASK_PARKED);
     parked->call = poll;
     parked->name = *name;
     memcpy(parked->text, name->name.data, name->name.len);
@@ -392,6 +399,7 @@ void directory_evict(struct engine *engine) {
             struct exec *exec = LIST_ENTRY(it, struct exec, lru);
             if (pass == 0 && exec_open(exec)) continue;
             if (!directory_evictable(engine, exec)) continue;
+            mark(MARK_EVICTED);
             engine->stats.evictions++;
             directory_drop(engine, exec);
         }

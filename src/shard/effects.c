@@ -1,6 +1,7 @@
 /* effects: two queues in order of commit number, one of calls and one of tasks. */
 #include "shard/effects.h"
 
+#include "base/mark.h"
 #include "base/mem.h"
 #include "base/plant.h"
 
@@ -29,7 +30,10 @@ static void deliver(struct engine *engine, struct send *send) {
         send_free(send);
         return;
     }
-    if (send->fallback && !host->sticky_alive(host->ctx, &send->name)) send->name.name = bytes_str(send->fallback);
+    if (send->fallback && !host->sticky_alive(host->ctx, &send->name)) {
+        mark(MARK_STICKY_PASSED_OVER);
+        send->name.name = bytes_str(send->fallback);
+    }
     host->add_task(host->ctx, &send->name, &send->task);
     send_free(send);
 }
@@ -57,6 +61,7 @@ void engine_send_gated(struct engine *engine, struct call *call, uint64_t gate) 
         call_send(call);
         return;
     }
+    mark(MARK_EFFECT_WAITED);
     call->effect_number = gate;
     struct list *head = &engine->waiting_calls, *place = head;
     while (place->prev != head && LIST_ENTRY(place->prev, struct call, effect_link)->effect_number > gate) {

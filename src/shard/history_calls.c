@@ -2,6 +2,7 @@
  * whether it waits at the end of what there is. */
 #include "shard/history_calls.h"
 
+#include "base/mark.h"
 #include "base/plant.h"
 #include "shard/task_answer.h"
 #include "shard/token.h"
@@ -164,7 +165,10 @@ void history_drop_waiters(struct engine *engine, struct exec *exec, struct statu
 
 /* ---- the calls ---- */
 
-static size_t page_size(int32_t asked) { return asked <= 0 || asked > HISTORY_PAGE_EVENTS ? HISTORY_PAGE_EVENTS : (size_t)asked; }
+static size_t page_size(int32_t asked) {
+    if (nudge(NUDGE_SHORT_PAGE)) return 1;
+    return asked <= 0 || asked > HISTORY_PAGE_EVENTS ? HISTORY_PAGE_EVENTS : (size_t)asked;
+}
 
 /* The token of the request: NULL after refusing. A request without one gets a new token without a run. */
 static HistoryToken *token_of(struct engine *engine, struct call *call, ProtobufCBinaryData data, const char *run_id) {

@@ -1,4 +1,5 @@
 /* images: what the store asks of the engine: images of executions that changed, visibility rows. */
+#include "base/mark.h"
 #include "base/mem.h"
 #include "base/plant.h"
 #include "shard/activity.h"
@@ -147,7 +148,8 @@ static void imaged(void *ctx, uint64_t number, uint64_t version) {
     if (version > exec->imaged) exec->imaged = version;
     if (exec->deleted) return;
     /* Closed runs are seldom wanted again. */
-    if (!exec_open(exec) && directory_evictable(engine, exec)) {
+    if ((!exec_open(exec) || nudge(NUDGE_EVICT_NOW)) && directory_evictable(engine, exec)) {
+        mark(MARK_EVICTED);
         engine->stats.evictions++;
         directory_drop(engine, exec);
     } else if (directory_full(engine)) io_hook_arm(engine->io, &engine->hook);

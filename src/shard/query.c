@@ -10,6 +10,7 @@
  * next workflow task. A query ends once, by query_end; its memory goes when its timer has completed. */
 #include "shard/query.h"
 
+#include "base/mark.h"
 #include "base/mem.h"
 #include "base/plant.h"
 #include "shard/core.h"
@@ -71,6 +72,7 @@ static void query_fail(struct engine *engine, struct exec *exec, struct query *q
 
 static void client_gone(struct call *call) {
     struct query *query = call->waiter;
+    mark(MARK_QUERY_CLIENT_GONE);
     struct exec *exec = engine_resident(query->engine, query->execution);
     CHECK(exec);
     withdraw(query->engine, exec, query);
@@ -146,6 +148,7 @@ static void clear_sticky(struct engine *engine, struct exec *exec) {
 
 /* The sticky worker did not answer in time: it is taken for gone. */
 static void fall_back(struct engine *engine, struct exec *exec, struct query *query) {
+    mark(MARK_QUERY_FELL_BACK);
     if (!text_empty(exec->info->sticky_queue)) {
         struct queue_name name = queue_of(exec, query);
         struct queue_task task = task_of(engine, exec, query);

@@ -2,6 +2,7 @@
  * deadlines. */
 #include "shard/recover.h"
 
+#include "base/mark.h"
 #include "base/plant.h"
 #include "shard/activity.h"
 #include "shard/core.h"
@@ -60,6 +61,7 @@ void engine_recover_idle(struct engine *engine, uint64_t execution, uint64_t has
 /* The commit of a run and its successor may have been cut between the two: then the successor never was
  * (Start.predecessor). */
 static void drop(struct engine *engine, struct exec *successor) {
+    mark(MARK_SUCCESSOR_DROPPED);
     delete_execution(engine, successor);
     successor->never_was = true;
 }
@@ -71,8 +73,10 @@ static void drop_cut(struct engine *engine) {
         struct exec *exec = LIST_ENTRY(it, struct exec, lru);
         if (!exec->start->predecessor || exec->deleted || exec->imaged) continue;
         const struct exec *before = directory_any(engine, exec->start->predecessor);
-        if (!before) directory_doubt(engine, exec);
-        else if (!before->deleted && exec_open(before)) drop(engine, exec);
+        if (!before) {
+            mark(MARK_SUCCESSOR_IN_DOUBT);
+            directory_doubt(engine, exec);
+        } else if (!before->deleted && exec_open(before)) drop(engine, exec);
     }
 }
 

@@ -1,6 +1,7 @@
 /* signal: WorkflowExecutionSignaled. */
 #include "shard/signal.h"
 
+#include "base/mark.h"
 #include "shard/pb.h"
 #include "shard/validate.h"
 #include "shard/workflow_task.h"
@@ -33,7 +34,9 @@ static void add(struct txn *txn, const struct input *input) {
 }
 
 bool signal_known(const struct exec *exec, const char *request_id) {
-    return !text_empty(request_id) && exec_find_text(exec, STATE_SIGNAL_REQUEST, request_id);
+    bool known = !text_empty(request_id) && exec_find_text(exec, STATE_SIGNAL_REQUEST, request_id);
+    if (known) mark(MARK_SIGNAL_KNOWN);
+    return known;
 }
 
 /* Whether this run takes another signal now. */

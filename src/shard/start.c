@@ -1,5 +1,6 @@
 /* start: StartWorkflowExecution and SignalWithStartWorkflowExecution (temporal-surface 4.5). The second is turned into
  * the first, with a signal beside it. */
+#include "base/mark.h"
 #include "shard/close.h"
 #include "shard/cron.h"
 #include "shard/directory.h"
@@ -258,6 +259,7 @@ static void meets_closed(struct start *start) {
     const struct exec *present = start->present;
     int policy = (int)start->request->workflow_id_reuse_policy;
     if (policy == REUSE_POLICY(REJECT_DUPLICATE)) {
+        mark(MARK_START_REFUSED_CLOSED);
         refuse(start, already_started(start,
                                       "Workflow execution already finished. WorkflowId: %s, RunId: %s. Workflow Id reuse "
                                       "policy: reject duplicate workflow Id.",
@@ -273,6 +275,7 @@ static void meets_closed(struct start *start) {
 /* The request has come before. Its eager task goes out again while it is the caller's to complete. */
 static void answer_again(struct start *start, const StateRequest *request) {
     struct exec *exec = start->present;
+    mark(MARK_START_KNOWN);
     bool started = request->event_type == EVENT(WORKFLOW_EXECUTION_STARTED);
     struct bytes response = answer(start, exec, started ? OUTCOME_STARTED : OUTCOME_ATTACHED);
     bool eager = started && start->request->request_eager_execution && exec_task_started(exec) &&

@@ -1,5 +1,6 @@
 /* task_completed: the worker's answers to workflow tasks: RespondWorkflowTaskCompleted (temporal-surface 2.7),
  * RespondWorkflowTaskFailed, ResetStickyTaskQueue. */
+#include "base/mark.h"
 #include "base/plant.h"
 #include "shard/close.h"
 #include "shard/commands.h"
@@ -42,6 +43,7 @@ static struct exec *find_task(struct engine *engine, struct call *call, engine_c
                 ((task->epoch == token->epoch && task->dispatch == token->dispatch) ||
                  PLANT(engine->io, STALE_TASK_TOKEN));
     if (same) return exec;
+    mark(MARK_TASK_TOKEN_STALE);
     engine_fail(engine, exec, call, status_not_found(call->arena, "Workflow task not found."));
     return NULL;
 }
@@ -72,6 +74,7 @@ static void refuse(struct completion *completion) {
     const char *text = failure_text(completion);
     struct status status = status_invalid(call->arena, "%s", text);
     bool unhandled = completion->cause == WFT_CAUSE(UNHANDLED_COMMAND);
+    if (unhandled) mark(MARK_CLOSE_UNHANDLED);
     if (workflow_task_transient(exec->task) && !unhandled && !completion->terminate) {
         engine_fail(engine, exec, call, status);       /* its timeout is the throttle */
         return;
@@ -128,6 +131,7 @@ static bool next_task(struct completion *completion, int64_t original_scheduled_
     txn_flush(txn);
     if (!needed) return false;
     bool here = request->return_new_workflow_task;
+    if (here) mark(MARK_TASK_INLINE);
     if (here) workflow_task_schedule_inline(txn);
     else workflow_task_schedule(txn);
     if (is_heartbeat(request)) exec->task->original_scheduled_time = original_scheduled_time;

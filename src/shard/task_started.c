@@ -1,4 +1,5 @@
 /* task_started: a queue has matched a task with a poll. */
+#include "base/mark.h"
 #include "base/plant.h"
 #include "shard/activity.h"
 #include "shard/directory.h"
@@ -24,6 +25,7 @@ static void start_workflow_task(struct engine *engine, struct exec *exec, const 
     const StateWorkflowTask *task = exec->task;
     bool current = exec_open(exec) && task && !task->started_event_id && task->stamp == item->stamp;
     if (!current) {
+        mark(MARK_TASK_STALE);
         engine_poll_again(engine, name, poll);
         return;
     }
@@ -41,6 +43,7 @@ static void start_workflow_task(struct engine *engine, struct exec *exec, const 
     struct txn txn;
     txn_begin(&txn, engine, exec);
     if (!partial && !text_empty(exec->info->sticky_queue)) {
+        mark(MARK_STICKY_TAKEN_OVER);
         state_set_text(&exec->info->sticky_queue, "");
         exec_touch(exec, STATE_INFO);
     }
@@ -64,6 +67,7 @@ void engine_start_task(struct engine *engine, const struct queue_name *name, con
     case FOUND: break;
     }
     if (poll->cancelled && !PLANT(engine->io, CANCELLED_POLL_GETS_TASK)) {   /* nobody is there: the task goes back */
+        mark(MARK_HANDOFF_GONE);
         if (!PLANT(engine->io, HANDOFF_LOST)) engine->host.add_task(engine->host.ctx, name, task);
         call_fail(poll, STATUS_CANCELLED, "the client went away");
         return;

@@ -1,6 +1,7 @@
 /* txn: from the first moved field to the record. */
 #include "shard/txn.h"
 
+#include "base/mark.h"
 #include "base/mem.h"
 #include "base/plant.h"
 #include "shard/apply.h"
@@ -17,7 +18,10 @@ void txn_begin(struct txn *txn, struct engine *engine, struct exec *exec) {
     exec->in_txn = true;
     *txn = (struct txn){.engine = engine, .exec = exec, .now = engine_wall(engine)};
     /* The wall clock may jump back; the times of a run never do. */
-    if (txn->now < exec->info->last_event_time) txn->now = exec->info->last_event_time;
+    if (txn->now < exec->info->last_event_time) {
+        mark(MARK_CLOCK_WENT_BACK);
+        txn->now = exec->info->last_event_time;
+    }
     list_init(&txn->replies);
     list_init(&txn->sends);
 }
@@ -49,6 +53,7 @@ static int64_t append(struct txn *txn, HistoryEvent *event, bool apply) {
 
 static int64_t hold_back(struct txn *txn, HistoryEvent *event) {
     struct exec *exec = txn->exec;
+    mark(MARK_BUFFERED);
     event->event_id = 0;
     struct bytes packed = pb_pack(&txn->arena, &event->base);
     StateBuffered *buffered = state_new(&norn__state__buffered__descriptor);
@@ -141,6 +146,7 @@ static void got_id(struct exec *exec, const HistoryEvent *event) {
 void txn_flush(struct txn *txn) {
     CHECK(!exec_task_started(txn->exec));
     if (!txn_has_buffered(txn)) return;
+    mark(MARK_BUFFERED_FLUSHED);
     size_t count;
     HistoryEvent **events = take_buffered(txn, &count);
     for (size_t i = 0; i < count; i++) {

@@ -1,6 +1,7 @@
 /* workflow_task: scheduling, starting, completing, failing. */
 #include "shard/workflow_task.h"
 
+#include "base/mark.h"
 #include "base/plant.h"
 #include "shard/apply.h"
 #include "shard/effects.h"
@@ -53,6 +54,7 @@ static void add_scheduled(struct txn *txn, int32_t attempt, bool sticky, int64_t
 static void set_transient(struct txn *txn, int32_t attempt) {
     struct exec *exec = txn->exec;
     StateWorkflowTask *task = state_new(&norn__state__workflow_task__descriptor);
+    mark(MARK_TASK_TRANSIENT);
     task->scheduled_event_id = exec_next_event_id(exec);
     task->attempt = attempt;
     task->scheduled_time = task->original_scheduled_time = txn->now;
@@ -288,6 +290,7 @@ void workflow_task_time_out(struct txn *txn, int32_t timeout_type) {
     struct exec *exec = txn->exec;
     const StateWorkflowTask *task = exec->task;
     int32_t attempt = task->attempt;
+    mark(timeout_type == TIMEOUT_TYPE(SCHEDULE_TO_START) ? MARK_STICKY_TIMED_OUT : MARK_TASK_TIMED_OUT);
     workflow_task_withdraw(txn);
     if (workflow_task_transient(task)) {
         exec_set_single(exec, STATE_WORKFLOW_TASK, NULL);

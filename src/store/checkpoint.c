@@ -8,6 +8,7 @@
  *
  * A crash anywhere leaves images of some later versions than the applied position tells; recovery goes by versions. */
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/mem.h"
 #include "base/plant.h"
 #include "store/embedded.h"
@@ -39,7 +40,10 @@ void checkpoint_changed(struct embedded *store) {
         checkpoint->oldest_at = io_now(store->io);
         arm_timer(store);
     }
-    if (checkpoint->phase == CHECKPOINT_IDLE && bytes_behind(store) >= store->options.checkpoint_bytes) start(store);
+    if (checkpoint->phase != CHECKPOINT_IDLE) return;
+    bool grown = bytes_behind(store) >= store->options.checkpoint_bytes;
+    if (grown) mark(MARK_CHECKPOINT_BY_BYTES);
+    if (grown || nudge(NUDGE_CHECKPOINT_NOW)) start(store);
 }
 
 static void on_timer(struct io *io, struct io_op *op) {
@@ -73,6 +77,7 @@ static void finish(struct embedded *store) {
     checkpoint->phase = CHECKPOINT_IDLE;
     checkpoint->waiters = NULL;
     store->checkpoints++;
+    mark(MARK_CHECKPOINT);
     store->checkpoint_ns_last = io_now(store->io) - checkpoint->started_at;
     /* What came meanwhile is as old as this checkpoint's beginning, at most. */
     checkpoint->oldest_at = store->journal.assigned > checkpoint->position ? checkpoint->started_at : 0;
@@ -271,6 +276,7 @@ static void batch_came(struct io *io, struct io_msg *msg) {
         write_batch(store, batch);
         return;
     }
+    mark(MARK_CHECKPOINT_HELD);
     batch->next = checkpoint->held;
     checkpoint->held = batch;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/mem.h"
 
 static const struct store_ops embedded_ops;
@@ -171,6 +172,7 @@ static struct status admit(struct store_loop *base, enum store_class class, size
     _Atomic int64_t *room = class == STORE_NORMAL ? &journal->room_normal : &journal->room_reserved;
     int64_t left = atomic_load_explicit(room, memory_order_relaxed);
     if ((int64_t)bytes <= left) return STATUS_GOOD;
+    mark(MARK_FULL_REFUSED);
     return status_make(arena, STATUS_RESOURCE_EXHAUSTED, "the disk is full: %lld bytes are left for this in %s, %zu are"
                        " needed. Running workflows are kept; free some space", (long long)(left < 0 ? 0 : left),
                        journal->folder.dir, bytes);
@@ -287,6 +289,7 @@ static struct status lock_folder(struct embedded *store, struct arena *arena) {
     for (int i = 0; i < TRIES && store->locked; i++) {
         result = fiber_lock(store->io, store->lock);
         if (result != -IO_ELOCKED) break;
+        mark(MARK_FOLDER_LOCK_WAITED);
         fiber_sleep_until(store->io, io_now(store->io) + PAUSE_NS);
     }
     if (result >= 0) return STATUS_GOOD;

@@ -2,6 +2,7 @@
 #include "store/journal.h"
 
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/plant.h"
 #include "store/journal_keeper.h"
 
@@ -98,6 +99,7 @@ static void finish_header(struct journal *journal, struct flight *flight) {
 }
 
 static void seal_active(struct journal *journal) {
+    mark(MARK_SEGMENT_ROLLED);
     keeper_close_file(journal, journal->active.file);
     buf_append(&journal->sealed, &journal->active, sizeof journal->active);
     journal->active = journal->next;
@@ -106,7 +108,8 @@ static void seal_active(struct journal *journal) {
 
 /* Makes sure that the segment at work has room; false: the keeper must bring one first. */
 static bool find_room(struct journal *journal, uint64_t need) {
-    if (journal->active.offset + need <= journal->active.size) return true;
+    bool fits = journal->active.offset + need <= journal->active.size;
+    if (fits && !(journal->next.number && nudge(NUDGE_SEGMENT_ENDS))) return true;
     if (journal->next.number && journal->next.offset + need <= journal->next.size) {
         seal_active(journal);
         keeper_wake(journal);

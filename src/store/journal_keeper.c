@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/mem.h"
 
 enum {
@@ -66,6 +67,7 @@ static void make_reserve(struct journal *journal) {
 
 static void give_reserve(struct journal *journal) {
     char path[IO_PATH_MAX];
+    mark(MARK_RESERVE_GIVEN);
     fiber_unlink(journal->io, reserve_path(journal, path));
     journal->has_reserve = journal->wants_reserve = false;
 }
@@ -90,6 +92,7 @@ static uint64_t take_free(struct journal *journal, uint64_t size) {
     if (free_count(journal) == 0 || free_segments[0].size != size) return 0;
     uint64_t number = free_segments[0].number;
     buf_consume(&journal->free, sizeof *free_segments);
+    mark(MARK_SEGMENT_RECYCLED);
     return number;
 }
 
@@ -114,6 +117,7 @@ static void prepare_next(struct journal *journal) {
     CHECKF(result >= 0 || result == -IO_ENOSPC, "cannot prepare journal segment %llu: %s; stopping",
            (unsigned long long)next.number, io_error_text(result));
     journal->blocked = result < 0;
+    if (journal->blocked) mark(MARK_JOURNAL_BLOCKED);
     if (result >= 0) {
         journal->next = next;
         journal->next_size = 0;
@@ -132,6 +136,7 @@ static void remove_one(struct journal *journal) {
     struct keeper_free oldest;
     memcpy(&oldest, journal->free.data, sizeof oldest);
     buf_consume(&journal->free, sizeof oldest);
+    mark(MARK_SEGMENT_REMOVED);
     int64_t result = segment_remove(journal->io, &journal->folder, oldest.number);
     CHECKF(result >= 0, "cannot remove journal segment %llu: %s", (unsigned long long)oldest.number,
            io_error_text(result));

@@ -2,6 +2,7 @@
 #include "store/journal_scan.h"
 
 #include "base/check.h"
+#include "base/mark.h"
 #include "base/mem.h"
 #include "base/plant.h"
 
@@ -91,6 +92,7 @@ static struct status cannot_read(struct journal_scan *scan, uint64_t number, int
 static struct status damaged(struct journal_scan *scan, uint64_t number, uint64_t offset, struct arena *arena,
                              const char *what) {
     char path[SEGMENT_PATH_MAX];
+    mark(MARK_DAMAGE_TOLD);
     return status_make(arena, STATUS_DATA_LOSS, "the journal is damaged in segment %s at offset %llu: %s. Nothing was"
                        " changed and nothing is skipped. See `norn journal verify`, and restore a backup with"
                        " `norn restore`", segment_path(&scan->folder, number, path), (unsigned long long)offset, what);
@@ -194,7 +196,10 @@ static struct status read_flights(struct journal_scan *scan, struct scan_segment
             return damaged(scan, segment->number, segment->end, arena, arena_printf(arena, "record %llu is expected,"
                            " record %llu is there", (unsigned long long)*next,
                            (unsigned long long)header.first_sequence));
-        if (!body_at(window, seed, segment->end, &header, &body)) break;
+        if (!body_at(window, seed, segment->end, &header, &body)) {
+            mark(MARK_TORN_TAIL);
+            break;
+        }
         if (scan->flight) scan->flight(scan->ctx, segment, segment->end, &header);
         if (!give_records(scan, &header, body))
             return damaged(scan, segment->number, segment->end, arena, "its checksum is right, but a record makes no"

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/map.h"
+#include "base/mark.h"
 #include "base/mem.h"
 #include "base/plant.h"
 #include "store/embedded.h"
@@ -153,6 +154,7 @@ static void first_pass(void *ctx, const struct store_record *record) {
         return;
     }
     case STORE_RECORD_NODE:
+        mark(MARK_VALUE_RECOVERED);
         set_value(recovery, record->name, record->payload);
         if (!PLANT(recovery->store->io, RECOVERED_VALUE_LOST)) keep_for_checkpoint(recovery, record);
         return;
@@ -276,6 +278,7 @@ static bool give_idle(struct recovery *recovery, struct status *status, struct a
         const uint64_t *rows = (const void *)task.rows.data;
         for (size_t i = 0; good && i < task.rows.len / sizeof *rows; i += 3) {
             if (find_touched(recovery, rows[i])) continue;
+            mark(MARK_IDLE_RECOVERED);
             recovery->out->idle(recovery->out->ctx, rows[i], rows[i + 1], (int64_t)rows[i + 2]);
         }
     } while (good && task.more);
