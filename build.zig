@@ -129,6 +129,8 @@ const Builder = struct {
     test_filter: ?[]const u8,
     /// A C file with the name of the commit: linked to programs only, so that a commit compiles nothing else again.
     commit: std.Build.LazyPath,
+    /// A folder with view_page.h: sim/view.html as a text of C.
+    view: std.Build.LazyPath,
     api: *std.Build.Step.Compile = undefined,
 
     fn module(n: *Builder, o: Options) *std.Build.Module {
@@ -164,6 +166,7 @@ const Builder = struct {
     fn library(n: *Builder, name: []const u8, o: Options, files: []const []const u8, sees_sim: bool) *std.Build.Step.Compile {
         const m = n.module(o);
         if (sees_sim) m.addIncludePath(n.b.path("sim"));
+        if (sees_sim) m.addIncludePath(n.view);
         n.addFiles(m, o, files);
         const lib = n.b.addLibrary(.{ .name = n.b.fmt("norn_{s}", .{name}), .root_module = m, .linkage = .static, .use_llvm = true });
         lib.bundle_ubsan_rt = false;
@@ -274,6 +277,7 @@ pub fn build(b: *std.Build) void {
         .plants = plants,
         .has_include = exists(b.pathFromRoot("include")),
         .commit = commitFile(b),
+        .view = viewPage(b),
         .test_filter = test_filter,
     };
     n.api = n.apiLibrary(target);
@@ -533,6 +537,21 @@ fn commitFile(b: *std.Build) std.Build.LazyPath {
     return b.addWriteFiles().add("norn_commit.c", text);
 }
 
+fn viewPage(b: *std.Build) std.Build.LazyPath {
+    const page = b.build_root.handle.readFileAlloc(b.allocator, "sim/view.html", 1 << 20) catch @panic("sim/view.html cannot be read");
+    var out: std.ArrayList(u8) = .empty;
+    out.appendSlice(b.allocator, "static const char view_page[] =\n    \"") catch @panic("OOM");
+    for (page) |c| switch (c) {
+        '\n' => out.appendSlice(b.allocator, "\\n\"\n    \"") catch @panic("OOM"),
+        '"', '\\' => out.appendSlice(b.allocator, &.{ '\\', c }) catch @panic("OOM"),
+        else => out.append(b.allocator, c) catch @panic("OOM"),
+    };
+    out.appendSlice(b.allocator, "\";\n") catch @panic("OOM");
+    const files = b.addWriteFiles();
+    _ = files.add("view_page.h", out.items);
+    return files.getDirectory();
+}
+
 /// Debian's headers of the libraries that we use, and no others: they suit every machine.
 fn thirdPartyHeaders(b: *std.Build) std.Build.LazyPath {
     const files = b.addWriteFiles();
@@ -570,6 +589,7 @@ const Clang = struct {
         run.addPrefixedDirectoryArg("-I", b.path("src"));
         if (c.n.has_include) run.addPrefixedDirectoryArg("-I", b.path("include"));
         run.addPrefixedDirectoryArg("-I", b.path("sim"));
+        run.addPrefixedDirectoryArg("-I", c.n.view);
         run.addPrefixedDirectoryArg("-I", b.path("tests"));
         run.addPrefixedDirectoryArg("-isystem", c.n.gen);
         run.addArgs(&.{ "-MD", "-MF" });

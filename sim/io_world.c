@@ -211,6 +211,7 @@ enum fault_group world_fault_group(enum fault fault) { return fault_table[fault]
 unsigned world_fault_reach(enum fault fault) { return fault_table[fault].reach; }
 void world_fault_set(struct world *world, enum fault fault, bool on) { world->fault_on[fault] = on; }
 bool world_fault_on(const struct world *world, enum fault fault) { return world->fault_on[fault]; }
+uint64_t world_fault_asked(const struct world *world, enum fault fault) { return world->fault_asked[fault]; }
 uint64_t world_fault_hits(const struct world *world, enum fault fault) { return world->fault_hits[fault]; }
 
 void world_fault_group_set(struct world *world, enum fault_group group, bool on) {
@@ -348,6 +349,7 @@ void scripted_drop(struct world *world) {
 struct world *world_current(void) { return sim_current.world; }
 int64_t world_now(const struct world *world) { return world->now; }
 int64_t world_wall_back(const struct world *world) { return world->wall_back; }
+unsigned world_node_count(const struct world *world) { return world->node_count; }
 uint64_t world_seed(const struct world *world) { return world->options.seed; }
 struct prng *world_prng(struct world *world, enum prng_stream stream) { return &world->streams[stream]; }
 void world_set_hooks(struct world *world, const struct world_hooks *hooks) { world->hooks = *hooks; }

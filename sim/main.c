@@ -6,6 +6,7 @@
 #include "base/commit.h"
 #include "base/plant.h"
 #include "fleet.h"
+#include "shrink.h"
 
 const struct workload *const workloads[] = {&norn_workload, &small_workload, &ledger_workload, &canary_workload, NULL};
 
@@ -74,7 +75,9 @@ static int list_workloads(void) {
 
 struct options {
     struct fleet_options fleet;
-    bool many, one, twice, plants, in_file;
+    bool many, one, twice, plants, shrink, in_file;
+    unsigned shrink_seconds;
+    const char *repro_to;
     int (*list)(void);
 };
 
@@ -193,6 +196,7 @@ static const struct option table[] = {
     {"--kind", "KIND", "of the trace: these kinds (again for more; --kinds lists them)", TAKE_BY, .by = take_kind},
     {"--until", "TIME|EVENT", "stop there", TAKE_MOMENT, RUN(until)},
     {"--break", "WHERE", "SIGTRAP at TIME, EVENT or [NODE/]KIND:N, for gdb", TAKE_BY, .by = take_break},
+    {"--view", "FILE", "write a page for browsers: the run's timeline", TAKE_TEXT, RUN(view)},
     {"--print", NULL, "what the nodes print, on stdout and stderr", TAKE_BOOL, RUN(print)},
     {"--summary", NULL, "the faults that were injected", TAKE_BOOL, RUN(summary)},
     {"--twice", NULL, "the seed twice, in two processes, and compare their traces", TAKE_BOOL,
@@ -202,6 +206,10 @@ static const struct option table[] = {
     {"--jobs", "J", "at a time (2)", TAKE_UNSIGNED, AT(jobs)},
     {"--once", NULL, "each once", TAKE_BOOL, AT(once)},
     {"--failed", "FILE", "failing seeds are kept there, and run first", TAKE_TEXT, AT(failed_file)},
+    {"--shrink", NULL, "of one failing seed: leave out what can be, and print what is left", TAKE_BOOL,
+     offsetof(struct options, shrink)},
+    {"--shrink-seconds", "N", "for so long at most (60)", TAKE_UNSIGNED, offsetof(struct options, shrink_seconds)},
+    {"--repro-to", "FILE", "write what is left for --repro", TAKE_TEXT, offsetof(struct options, repro_to)},
     {"--sweep", NULL, "instead of seeds: one seed of workload small, with a crash at each io boundary", TAKE_BOOL,
      AT(sweep)},
     {"--pairs", NULL, "with --sweep: and another crash after the restart", TAKE_BOOL, AT(pairs)},
@@ -313,9 +321,12 @@ int main(int argc, char **argv) {
     }
     if (options.one == options.many) wrong("one of", "--seed and --seeds is needed");
     const struct run_options *run = &options.fleet.run;
+    if (options.shrink && !options.one) wrong("--shrink is of one", "--seed");
     printf("norn-sim commit=%s workload=%s %s=%llu\n", norn_commit, run->workload->name, options.one ? "seed" : "seeds",
            (unsigned long long)(options.one ? run->seed : options.fleet.count));
     fflush(stdout);
+    if (options.shrink)
+        return run_shrink(&(struct shrink_options){*run, options.shrink_seconds, options.repro_to, argv[0]});
     if (options.one && !options.twice) return run_seed(run);
     if (options.one) options.fleet.first = run->seed, options.fleet.count = 1;
     return run_fleet(&options.fleet);

@@ -78,7 +78,12 @@ size_t ranges_print(const struct ranges *ranges, char *text, size_t size) {
     return len;
 }
 
+void ranges_copy(struct ranges *to, const struct ranges *from) {
+    ranges_free(to);
+    for (size_t i = 0; i < from->count; i++) push(to, from->items[i]);
+}
+
 void ranges_free(struct ranges *ranges) {
-    free(ranges->items);
+    world_free(ranges->items);
     *ranges = (struct ranges){0};
 }

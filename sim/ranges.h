@@ -26,6 +26,7 @@ void ranges_add(struct ranges *ranges, uint64_t number);
 uint64_t ranges_size(const struct ranges *ranges);
 /* The text, cut at `size`; how long it is in full, as snprintf. */
 size_t ranges_print(const struct ranges *ranges, char *text, size_t size);
+void ranges_copy(struct ranges *to, const struct ranges *from);
 void ranges_free(struct ranges *ranges);
 
 #endif

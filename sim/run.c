@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "coverage.h"
+#include "view.h"
 
 enum { WORK_SECONDS_MAX = 300, LIVENESS_SECONDS = 900, END_SECONDS = 300 };
 
@@ -82,6 +83,24 @@ static void run_phases(struct world *world, const struct run_options *options) {
     workload->destroy(run);
 }
 
+/* What --shrink goes by: how often kinds of fault struck, and how often they would have. */
+static void print_asked(const struct world *world) {
+    printf("hits");
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        printf(" %llu", (unsigned long long)world_fault_hits(world, (enum fault)fault));
+    printf("\nasked");
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        printf(" %llu", (unsigned long long)world_fault_asked(world, (enum fault)fault));
+    printf("\n");
+}
+
+static void run_ended(struct world *world, const struct world_end *end, void *arg) {
+    const struct run_options *options = arg;
+    if (options->counters && end->verdict != WORLD_PASS) print_asked(world);
+    if (options->view && world_log(world)) view_write(options, world, end);
+    fflush(stdout);
+}
+
 int run_seed(const struct run_options *options) {
     struct words words = {0};
     run_words(options, &words);
@@ -91,7 +110,8 @@ int run_seed(const struct run_options *options) {
         .seed = options->seed, .print = options->print, .fill = options->fill, .command = command,
         .log = options->brief ? NULL : &options->log, .record = options->record,
         .until = options->until.given ? &options->until : NULL, .stop = stops ? &options->stop : NULL,
-        .only = options->only});
+        .only = options->only, .log_io = options->view != NULL, .ended = run_ended,
+        .ended_arg = (void *)(uintptr_t)options});
     choose_faults(world, options);
     world_check_leaks(world, true);
     int64_t began = world_host_ns();
@@ -99,6 +119,7 @@ int run_seed(const struct run_options *options) {
     if (options->summary) print_faults(world);
     if (options->counters) coverage_tell(world);
     print_last(world, options, world_host_ns() - began);
+    run_ended(world, &(struct world_end){WORLD_PASS, "", ""}, (void *)(uintptr_t)options);
     world_destroy(world);
     world_free(command);
     words_free(&words);

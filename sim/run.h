@@ -31,6 +31,7 @@ struct run_options {
     struct moment break_at;
     struct world_break stop;            /* SIGTRAP there; with no kind and no moment: none */
     const char *record;                 /* a file for the binary trace; NULL is none */
+    const char *view;                   /* a page for browsers; NULL is none */
 };
 
 /* Runs it, prints the last line, and gives the exit code. Leaves the process when a node dies. */

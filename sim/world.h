@@ -85,6 +85,7 @@ struct world *world_current(void);
 
 int64_t world_now(const struct world *world);
 uint64_t world_seed(const struct world *world);
+unsigned world_node_count(const struct world *world);
 struct prng *world_prng(struct world *world, enum prng_stream stream);
 uint64_t world_events(const struct world *world);
 struct world_trace {
@@ -102,6 +103,8 @@ bool world_faulty(const struct world *world);
 /* For faults that the workload injects itself: counts it; false when it must not happen (--only). */
 bool world_fault_happens(struct world *world, enum fault fault);
 uint64_t world_fault_hits(const struct world *world, enum fault fault);
+/* Hits, and those that --only left out: the numbers that it takes. */
+uint64_t world_fault_asked(const struct world *world, enum fault fault);
 const char *world_fault_name(enum fault fault);
 const char *world_fault_text(enum fault fault);
 enum fault_group world_fault_group(enum fault fault);
