@@ -191,6 +191,7 @@ void io_post(struct io *io, unsigned to_loop, struct io_msg *msg) {
     struct io *to = node->loops[to_loop];
     struct inbox *inbox = inbox_from(to, io->index);
     msg->next = NULL;
+    msg->from = io->index;
     if (inbox->last)
         inbox->last->next = msg;
     else

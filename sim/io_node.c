@@ -333,6 +333,8 @@ const char *io_hostname(struct io *io) { return io->node->spec.name; }
 uint64_t io_pid(struct io *io) { return 100 + io->node->index * 1000 + io->node->incarnation; }
 uint64_t io_resident_bytes(struct io *io) { return (void)io, 0; }
 int64_t io_cpu_ns(struct io *io) { return (void)io, 0; }
+uint64_t io_shared(struct io *io, uint64_t value) { return (void)io, value; }
+int64_t io_record(struct io *io, const struct io_record *record) { return (void)io, (void)record, -IO_ENOTSUP; }
 bool io_is_terminal(struct io *io, enum io_stream stream) { return (void)io, (void)stream, false; }
 unsigned io_terminal_width(struct io *io) { return (void)io, 80; }
 

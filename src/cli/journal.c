@@ -26,7 +26,7 @@ struct journal {
 /* A copy of a folder may have no lock file; then nobody serves it. */
 static int lock_folder(struct journal *journal, const char *dir) {
     struct cli *cli = journal->cli;
-    int64_t result = fiber_open(cli->io, arena_printf(&cli->arena, "%s/LOCK", dir), IO_OPEN_READ | IO_OPEN_WRITE, &journal->lock);
+    int64_t result = fiber_open(cli->io, arena_printf(&cli->arena, "%s/" STORE_LOCK_FILE, dir), IO_OPEN_READ | IO_OPEN_WRITE, &journal->lock);
     if (result == -IO_ENOENT) return CLI_OK;
     journal->locked = result >= 0;
     if (journal->locked) result = fiber_lock(cli->io, journal->lock);

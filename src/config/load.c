@@ -124,12 +124,22 @@ static struct status choose_backup_dir(struct config *config, struct arena *aren
     return STATUS_GOOD;
 }
 
+static bool inside(const char *path, const char *folder) {
+    size_t len = strlen(folder);
+    while (len > 1 && folder[len - 1] == '/') len--;
+    return strncmp(path, folder, len) == 0 && (path[len] == 0 || path[len] == '/');
+}
+
 struct status config_finish(struct config *config, const char *xdg_data_home, const char *home, struct arena *arena) {
     enum { MEMORY_LEAST = 32 << 20 };
     struct status status = choose_data(config, xdg_data_home, home, arena);
     if (!status_ok(status)) return status;
     if (!*config->tls_cert != !*config->tls_key) return invalid(arena, "tls-cert and tls-key go together: set both");
     if (*config->tls_client_ca && !*config->tls_cert) return invalid(arena, "tls-client-ca needs tls-cert and tls-key");
+    if (*config->record && *config->tls_cert)
+        return invalid(arena, "record and tls-cert do not go together: a handshake draws random bytes that are not recorded");
+    if (*config->record && inside(config->record, config->data))
+        return invalid(arena, "record is a folder inside of the data folder, which is copied into it: choose another");
     if (config->memory && config->memory < MEMORY_LEAST)
         return status_make(arena, STATUS_INVALID_ARGUMENT, "%s: memory is %llu bytes; allowed: 0 (no limit), or 32MiB and more",
                            config->from[CONFIG_ID_memory].where, (unsigned long long)config->memory);

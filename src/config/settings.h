@@ -53,6 +53,11 @@ enum { CONFIG_TEXT_MAX = 4096 };
       "Without mutual TLS: whether clients on loopback may call the admin service; others never may")                  \
     X(TEXT, backup_dir, "backup.dir", "", 0, CONFIG_TEXT_MAX, NULL, "server",                                          \
       "Folder that backups are made in, and nowhere else. Empty: backups, in the data folder")                         \
+    X(TEXT, record, "record", "", 0, CONFIG_TEXT_MAX, NULL, "server",                                                  \
+      "Folder, made anew, for a recording of this run, which norn-sim --replay runs again. It holds all that comes in,"\
+      " payloads included; its files have mode 0600. Not with TLS")                                                    \
+    X(BYTES, record_bytes_max, "record-bytes-max", "1GiB", 16 * CONFIG_MIB, 1024 * CONFIG_GIB, NULL, "server",         \
+      "Size of a recording's logs; there it ends, and the server goes on")                                             \
     X(CHOICE, log_level, "log-level", "info", 0, 4, "debug|info|warn|error|off", "server",                             \
       "The least severe log line that is written")                                                                     \
     X(CHOICE, log_format, "log-format", "auto", 0, 2, "auto|json|text", "server",                                      \

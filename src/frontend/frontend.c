@@ -89,6 +89,11 @@ static void api_end(struct call *base) {
     finish(call);
 }
 
+/* It moves on another loop's thread. */
+static unsigned home_of(struct io *io, const struct api_call *call) {
+    return (unsigned)io_shared(io, __atomic_load_n(&call->home, __ATOMIC_ACQUIRE));
+}
+
 /* ---- cancellation -------------------------------------------------------------------------------------------------- */
 
 static void cancel_arrived(struct io *io, struct io_msg *msg);
@@ -102,7 +107,7 @@ static void cancel_here(struct api_call *call) {
 static void post_cancel(struct api_call *call) {
     call->cancel_posted = true;
     call->cancel.receive = cancel_arrived;
-    io_post(call->origin->io, __atomic_load_n(&call->home, __ATOMIC_ACQUIRE), &call->cancel);
+    io_post(call->origin->io, home_of(call->origin->io, call), &call->cancel);
 }
 
 /* On the connection's loop: the cancellation has come back. The call may be here by now, and wait. */
@@ -111,13 +116,13 @@ static void cancel_returned(struct io *io, struct io_msg *msg) {
     call->cancel_posted = false;
     if (call->ended) finish(call);
     else if (call->cancel_done) return;
-    else if (__atomic_load_n(&call->home, __ATOMIC_ACQUIRE) == io_loop_index(io)) cancel_here(call);
+    else if (home_of(io, call) == io_loop_index(io)) cancel_here(call);
     else post_cancel(call);
 }
 
 static void cancel_arrived(struct io *io, struct io_msg *msg) {
     struct api_call *call = CONTAINER_OF(msg, struct api_call, cancel);
-    unsigned home = __atomic_load_n(&call->home, __ATOMIC_ACQUIRE);
+    unsigned home = home_of(io, call);
     bool gone = home != io_loop_index(io);
     if (gone && home != call->rpc->loop) {
         io_post(io, home, msg);
@@ -132,7 +137,7 @@ static void cancel_arrived(struct io *io, struct io_msg *msg) {
 static void rpc_cancelled(struct io *io, struct rpc_call *rpc) {
     struct api_call *call = rpc->service;
     if (call->ended) return;
-    if (__atomic_load_n(&call->home, __ATOMIC_ACQUIRE) == io_loop_index(io)) cancel_here(call);
+    if (home_of(io, call) == io_loop_index(io)) cancel_here(call);
     else post_cancel(call);
 }
 

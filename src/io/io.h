@@ -168,6 +168,7 @@ void io_hook_arm(struct io *io, struct io_hook *hook);
 struct io_msg {
     void (*receive)(struct io *io, struct io_msg *msg);   /* runs on the receiving loop, which owns msg from then on */
     struct io_msg *next;
+    unsigned from;                  /* the sender's loop; set by io_post */
 };
 /* Never fails; a loop may post to itself. */
 void io_post(struct io *io, unsigned to_loop, struct io_msg *msg);
@@ -304,10 +305,27 @@ int64_t io_cpu_ns(struct io *io);
  * *error, when it cannot. */
 void *io_library(struct io *io, const char *name, const char *symbol, const char **error);
 
+/* `value`, taken from memory that other threads write; also of a count of memory. Such a value is an input of this loop:
+ * all others come through the calls above. */
+uint64_t io_shared(struct io *io, uint64_t value);
+
 /* Counters of a loop, for metrics and benchmarks. */
 struct io_stats {
     uint64_t turns, enters, ops, sends, receives, datasyncs, bytes_written, bytes_sent, bytes_received, posts;
 };
 const struct io_stats *io_stats(const struct io *io);
+
+/* ---- recording --------------------------------------------------------------------------------------------------------- */
+
+struct io_record {
+    const char *dir;                /* the recording's folder, which must not be there yet */
+    const char *data;               /* a folder that is copied into it; it may be missing */
+    const char *lock;               /* a file in that folder, locked meanwhile; it may be missing */
+    uint64_t bytes_max;             /* of the logs; about there the recording ends */
+    void (*ended)(struct io *io, const char *why);     /* on loop 0, when it ends before the node does */
+};
+/* Records every input of this node, from its first callback on, so that it can be run again (tape.h). Loop 0 calls it
+ * before it starts loops or helpers. Blocks. 0 or a negated error; -IO_ENOTSUP in the simulator. */
+int64_t io_record(struct io *io, const struct io_record *record);
 
 #endif

@@ -9,9 +9,12 @@
 typedef int clock_fn(clockid_t clock, struct timespec *out);
 
 static _Thread_local struct io *thread_loop;
+static _Thread_local struct io_helper *thread_helper;
 
 struct io *uring_thread_loop(void) { return thread_loop; }
 void uring_set_thread_loop(struct io *io) { thread_loop = io; }
+struct io_helper *uring_thread_helper(void) { return thread_helper; }
+void uring_set_thread_helper(struct io_helper *helper) { thread_helper = helper; }
 
 static int by_system_call(clockid_t clock, struct timespec *out) {
     return (int)syscall(SYS_clock_gettime, clock, out);

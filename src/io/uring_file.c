@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "io/uring_internal.h"
 
@@ -77,6 +78,7 @@ int uring_open_flags(unsigned flags) {
 
 void io_open(struct io *io, struct io_op *op, const char *path, unsigned flags) {
     CHECK(flags & (IO_OPEN_READ | IO_OPEN_WRITE));
+    TAPE_EFFECT(io, open, tape_hash_text(path), flags, 0);
     op_begin(io, op, KIND_OPEN);
     op->args[OPEN_PATH] = (uintptr_t)mem_strdup(path);
     op->args[OPEN_FLAGS] = flags;
@@ -137,21 +139,29 @@ static void start_transfer(struct io *io, struct io_op *op, enum op_kind kind, s
     op_submit(io, op);
 }
 
+static uint64_t handle(struct io_file file) { return tape_handle(file.slot, file.generation); }
+
+void *file_read_into(const struct io_op *op) { return (void *)(uintptr_t)op->args[ARG_DATA]; }
+
 void io_read(struct io *io, struct io_op *op, struct io_file file, void *data, size_t len, uint64_t offset) {
+    TAPE_EFFECT(io, read, handle(file), len, offset);
     start_transfer(io, op, KIND_READ, file, (uintptr_t)data, len, offset);
 }
 
 void io_write(struct io *io, struct io_op *op, struct io_file file, const void *data, size_t len, uint64_t offset) {
+    TAPE_EFFECT(io, write, handle(file), hash64(data, len), offset);
     start_transfer(io, op, KIND_WRITE, file, (uintptr_t)data, len, offset);
 }
 
 void io_datasync(struct io *io, struct io_op *op, struct io_file file) {
+    TAPE_EFFECT(io, datasync, handle(file), 0, 0);
     io->stats.datasyncs++;
     start(io, op, KIND_DATASYNC, file);
     op_submit(io, op);
 }
 
 void io_allocate(struct io *io, struct io_op *op, struct io_file file, uint64_t offset, uint64_t len) {
+    TAPE_EFFECT(io, allocate, handle(file), offset, len);
     start(io, op, KIND_ALLOCATE, file);
     op->args[ARG_OFFSET] = offset;
     op->args[ARG_LEN] = len;
@@ -247,6 +257,7 @@ void blocking_complete(struct io *io, struct io_op *op, int result, unsigned fla
 }
 
 void io_size(struct io *io, struct io_op *op, struct io_file file) {
+    TAPE_EFFECT(io, size, handle(file), 0, 0);
     start(io, op, KIND_BLOCKING, file);
     struct stat status;
     int failed = fstat(slot_of(io, file)->fd, &status);
@@ -261,6 +272,7 @@ static void truncate_file(struct io_helper *helper, void *arg) {
 }
 
 void io_truncate(struct io *io, struct io_op *op, struct io_file file, uint64_t size) {
+    TAPE_EFFECT(io, truncate, handle(file), size, 0);
     start(io, op, KIND_BLOCKING, file);
     op->args[ARG_DATA] = (uint64_t)slot_of(io, file)->fd;
     op->args[ARG_LEN] = size;
@@ -274,6 +286,7 @@ static int set_lock(int fd, short type) {
 
 /* Locks of the open file, not of the process: closing another descriptor of the same file does not drop them. */
 void io_lock(struct io *io, struct io_op *op, struct io_file file) {
+    TAPE_EFFECT(io, lock, handle(file), 0, 0);
     start(io, op, KIND_BLOCKING, file);
     struct file_slot *slot = slot_of(io, file);
     slot->locked = set_lock(slot->fd, F_WRLCK) == 0;
@@ -289,13 +302,14 @@ static void cancel_in(struct io *io, struct list *ops, uint32_t slot) {
         struct io_op *op = LIST_ENTRY(node, struct io_op, link);
         enum op_kind kind = op_kind(op);
         bool on_file = kind == KIND_READ || kind == KIND_WRITE || kind == KIND_DATASYNC || kind == KIND_ALLOCATE;
-        if (on_file && op->args[ARG_SLOT] == slot) io_cancel(io, op);
+        if (on_file && op->args[ARG_SLOT] == slot) op_cancel(io, op);
     }
 }
 
 /* A registered slot may let go of its file some time after it is emptied, so the lock is given up by hand. */
 void io_close(struct io *io, struct io_op *op, struct io_file file) {
     struct file_slot *slot = slot_of(io, file);
+    TAPE_EFFECT(io, close, handle(file), 0, 0);
     op_begin(io, op, KIND_CLOSE);
     op->args[ARG_SLOT] = file.slot;
     op_set_place(op, PLACE_CLOSING);

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "io/uring_internal.h"
 
@@ -38,8 +39,9 @@ static struct file_slot *slot_of(struct io_helper *helper, struct io_file file) 
 
 static int fd_of(struct io_helper *helper, struct io_file file) { return slot_of(helper, file)->fd; }
 
-int64_t io_help_open(struct io_helper *helper, const char *path, unsigned flags, struct io_file *out) {
-    CHECK(flags & (IO_OPEN_READ | IO_OPEN_WRITE));
+static uint64_t handle(struct io_file file) { return tape_handle(file.slot, file.generation); }
+
+static int64_t open_file(struct io_helper *helper, const char *path, unsigned flags, struct io_file *out) {
     int fd = open(path, uring_open_flags(flags), 0600);
     if (fd < 0 && errno == EINVAL && (flags & IO_OPEN_DIRECT)) {
         flags &= ~(unsigned)(IO_OPEN_DIRECT | IO_OPEN_EXCLUSIVE);
@@ -55,14 +57,23 @@ int64_t io_help_open(struct io_helper *helper, const char *path, unsigned flags,
     return 0;
 }
 
+int64_t io_help_open(struct io_helper *helper, const char *path, unsigned flags, struct io_file *out) {
+    CHECK(flags & (IO_OPEN_READ | IO_OPEN_WRITE));
+    TAPE_EFFECT(helper, open, tape_hash_text(path), flags, 0);
+    tape_helper_leave(helper);
+    return tape_help_file(helper, TAPE_CALL_open, open_file(helper, path, flags, out), out);
+}
+
 int64_t io_help_close(struct io_helper *helper, struct io_file file) {
     struct file_slot *slot = slot_of(helper, file);
+    TAPE_EFFECT(helper, close, handle(file), 0, 0);
+    tape_helper_leave(helper);
     int fd = slot->fd;
     slot->fd = -1;
     slot->generation++;
     slot->next_free = helper->file_free;
     helper->file_free = file.slot;
-    return close(fd) && errno != EINTR ? uring_error(errno) : 0;
+    return tape_help(helper, TAPE_CALL_close, close(fd) && errno != EINTR ? uring_error(errno) : 0);
 }
 
 static void check_aligned(struct io_helper *helper, struct io_file file, const void *data, size_t len, uint64_t offset) {
@@ -71,8 +82,7 @@ static void check_aligned(struct io_helper *helper, struct io_file file, const v
            "direct IO must be aligned to %d", IO_DIRECT_ALIGN);
 }
 
-int64_t io_help_read(struct io_helper *helper, struct io_file file, void *data, size_t len, uint64_t offset) {
-    check_aligned(helper, file, data, len, offset);
+static int64_t read_file(struct io_helper *helper, struct io_file file, void *data, size_t len, uint64_t offset) {
     bool direct = slot_of(helper, file)->direct;
     size_t moved = 0;
     while (moved < len) {
@@ -85,8 +95,14 @@ int64_t io_help_read(struct io_helper *helper, struct io_file file, void *data, 
     return (int64_t)moved;
 }
 
-int64_t io_help_write(struct io_helper *helper, struct io_file file, const void *data, size_t len, uint64_t offset) {
+int64_t io_help_read(struct io_helper *helper, struct io_file file, void *data, size_t len, uint64_t offset) {
     check_aligned(helper, file, data, len, offset);
+    TAPE_EFFECT(helper, read, handle(file), len, offset);
+    tape_helper_leave(helper);
+    return tape_help_data(helper, TAPE_CALL_read, read_file(helper, file, data, len, offset), data);
+}
+
+static int64_t write_file(struct io_helper *helper, struct io_file file, const void *data, size_t len, uint64_t offset) {
     size_t moved = 0;
     while (moved < len) {
         const uint8_t *from = (const uint8_t *)data + moved;
@@ -99,58 +115,83 @@ int64_t io_help_write(struct io_helper *helper, struct io_file file, const void 
     return (int64_t)moved;
 }
 
+int64_t io_help_write(struct io_helper *helper, struct io_file file, const void *data, size_t len, uint64_t offset) {
+    check_aligned(helper, file, data, len, offset);
+    TAPE_EFFECT(helper, write, handle(file), hash64(data, len), offset);
+    tape_helper_leave(helper);
+    return tape_help(helper, TAPE_CALL_write, write_file(helper, file, data, len, offset));
+}
+
 int64_t io_help_sync(struct io_helper *helper, struct io_file file) {
-    return fdatasync(fd_of(helper, file)) ? uring_error(errno) : 0;
+    TAPE_EFFECT(helper, datasync, handle(file), 0, 0);
+    tape_helper_leave(helper);
+    return tape_help(helper, TAPE_CALL_datasync, fdatasync(fd_of(helper, file)) ? uring_error(errno) : 0);
 }
 
 int64_t io_help_truncate(struct io_helper *helper, struct io_file file, uint64_t size) {
-    return ftruncate(fd_of(helper, file), (off_t)size) ? uring_error(errno) : 0;
+    TAPE_EFFECT(helper, truncate, handle(file), size, 0);
+    tape_helper_leave(helper);
+    int failed = ftruncate(fd_of(helper, file), (off_t)size);
+    return tape_help(helper, TAPE_CALL_truncate, failed ? uring_error(errno) : 0);
 }
 
 int64_t io_help_size(struct io_helper *helper, struct io_file file) {
     struct stat status;
-    return fstat(fd_of(helper, file), &status) ? uring_error(errno) : status.st_size;
+    TAPE_EFFECT(helper, size, handle(file), 0, 0);
+    tape_helper_leave(helper);
+    int failed = fstat(fd_of(helper, file), &status);
+    return tape_help(helper, TAPE_CALL_size, failed ? uring_error(errno) : status.st_size);
 }
 
 int64_t io_help_unlink(struct io_helper *helper, const char *path) {
-    (void)helper;
-    return unlink(path) ? uring_error(errno) : 0;
+    TAPE_EFFECT(helper, unlink, tape_hash_text(path), 0, 0);
+    tape_helper_leave(helper);
+    return tape_help(helper, TAPE_CALL_unlink, unlink(path) ? uring_error(errno) : 0);
 }
 
 int64_t io_help_exists(struct io_helper *helper, const char *path) {
-    (void)helper;
-    return access(path, F_OK) == 0;
+    TAPE_EFFECT(helper, exists, tape_hash_text(path), 0, 0);
+    tape_helper_leave(helper);
+    return tape_help(helper, TAPE_CALL_exists, access(path, F_OK) == 0);
 }
 
 int64_t io_help_dir_sync(struct io_helper *helper, const char *path) {
-    (void)helper;
-    return uring_dir_sync(path);
+    TAPE_EFFECT(helper, dir_sync, tape_hash_text(path), 0, 0);
+    tape_helper_leave(helper);
+    return tape_help(helper, TAPE_CALL_dir_sync, uring_dir_sync(path));
 }
 
 /* Locks of the open file: they meet the process locks of an outside sqlite3 as its own do, and stay when another
  * descriptor of the same file is closed. */
-int64_t io_help_range_lock(struct io_helper *helper, struct io_file file, enum io_range_lock kind, uint64_t offset,
-                           uint64_t len) {
+static int64_t lock_range(int fd, enum io_range_lock kind, uint64_t offset, uint64_t len) {
     static const short types[] = {
         [IO_RANGE_UNLOCK] = F_UNLCK, [IO_RANGE_SHARED] = F_RDLCK, [IO_RANGE_EXCLUSIVE] = F_WRLCK};
     struct flock lock = {
         .l_type = types[kind], .l_whence = SEEK_SET, .l_start = (off_t)offset, .l_len = (off_t)len};
-    if (fcntl(fd_of(helper, file), F_OFD_SETLK, &lock) == 0) return 0;
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0) return 0;
     return errno == EAGAIN || errno == EACCES ? -IO_ELOCKED : uring_error(errno);
 }
 
+int64_t io_help_range_lock(struct io_helper *helper, struct io_file file, enum io_range_lock kind, uint64_t offset,
+                           uint64_t len) {
+    TAPE_EFFECT(helper, range_lock, handle(file), (uint64_t)kind << 62 | offset, len);
+    tape_helper_leave(helper);
+    return tape_help(helper, TAPE_CALL_range_lock, lock_range(fd_of(helper, file), kind, offset, len));
+}
+
 int64_t io_help_wall(struct io_helper *helper) {
-    (void)helper;
-    return uring_clock_wall();
+    return (int64_t)tape_value(helper->log, TAPE_INPUT_wall, (uint64_t)uring_clock_wall());
 }
 
 void io_help_random(struct io_helper *helper, void *buf, size_t len) {
-    (void)helper;
     uring_entropy(buf, len);
+    tape_bytes(helper->log, TAPE_INPUT_random, buf, len);
 }
 
 void io_help_sleep(struct io_helper *helper, int64_t ns) {
-    (void)helper;
+    TAPE_EFFECT(helper, sleep, (uint64_t)ns, 0, 0);
+    tape_helper_leave(helper);
     struct timespec left = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {}
+    tape_help(helper, TAPE_CALL_sleep, 0);
 }

@@ -12,12 +12,16 @@ enum { HELP_FN = 5, HELP_ARG, HELP_LOOP };
 
 static void run(struct io_helper *helper, struct io_op *op) {
     io_helper_fn *fn = (io_helper_fn *)(uintptr_t)op->args[HELP_FN];
+    struct io *loop = (struct io *)(uintptr_t)op->args[HELP_LOOP];
+    tape_helper_begin(helper, loop, op);
     fn(helper, (void *)(uintptr_t)op->args[HELP_ARG]);
-    mailbox_complete((struct io *)(uintptr_t)op->args[HELP_LOOP], op);
+    tape_helper_leave(helper);
+    mailbox_complete(loop, op);
 }
 
 static void *helper_main(void *arg) {
     struct io_helper *helper = arg;
+    uring_set_thread_helper(helper);
     pthread_mutex_lock(&helper->mutex);
     for (;;) {
         while (list_empty(&helper->queue) && !helper->stop) pthread_cond_wait(&helper->work, &helper->mutex);
@@ -30,10 +34,12 @@ static void *helper_main(void *arg) {
         helper->working = false;
     }
     pthread_mutex_unlock(&helper->mutex);
+    tape_helper_end(helper);
     return NULL;
 }
 
-static struct io_helper *helper_start(struct io_node *node, const char *name) {
+/* `starter` is NULL for the node's own helpers, whose work is no part of a recording: its results are. */
+static struct io_helper *helper_start(struct io_node *node, const char *name, struct io *starter) {
     struct io_helper *helper = MEM_NEW(struct io_helper);
     helper->node = node;
     helper->file_free = UINT32_MAX;
@@ -43,6 +49,7 @@ static struct io_helper *helper_start(struct io_node *node, const char *name) {
     pthread_cond_init(&helper->work, NULL);
     helper->next = node->helpers;
     node->helpers = helper;
+    if (starter) tape_helper_open(helper, starter);
     int error = uring_thread_start(&helper->thread, helper->name, helper_main, helper);
     CHECKF(!error, "a thread could not be started: %s", strerror(error));
     return helper;
@@ -50,8 +57,10 @@ static struct io_helper *helper_start(struct io_node *node, const char *name) {
 
 struct io_helper *io_helper_start(struct io *io, const char *name) {
     struct io_node *node = io->node;
+    TAPE_EFFECT(io, helper_start, tape_hash_text(name), 0, 0);
     pthread_mutex_lock(&node->mutex);
-    struct io_helper *helper = helper_start(node, name);
+    struct io_helper *helper = helper_start(node, name, io);
+    io->helpers_started++;
     pthread_mutex_unlock(&node->mutex);
     return helper;
 }
@@ -68,6 +77,7 @@ static void enqueue(struct io *io, struct io_op *op, struct io_helper *helper, i
 }
 
 void io_helper_run(struct io *io, struct io_op *op, struct io_helper *helper, io_helper_fn *fn, void *arg) {
+    TAPE_EFFECT(io, helper_run, 0, 0, 0);
     op_begin(io, op, KIND_HELP);
     enqueue(io, op, helper, fn, arg);
 }
@@ -80,7 +90,7 @@ void help_complete(struct io *io, struct io_op *op, int result, unsigned flags) 
 void blocking_submit(struct io *io, struct io_op *op, struct io_helper **helper, const char *name, io_helper_fn *fn) {
     struct io_node *node = io->node;
     pthread_mutex_lock(&node->mutex);
-    if (!*helper) *helper = helper_start(node, name);
+    if (!*helper) *helper = helper_start(node, name, NULL);
     struct io_helper *chosen = *helper;
     pthread_mutex_unlock(&node->mutex);
     enqueue(io, op, chosen, fn, op);

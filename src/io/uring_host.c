@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "io/uring_internal.h"
 
 /* ---- entropy ----------------------------------------------------------------------------------------------------------- */
@@ -25,7 +26,7 @@ void uring_entropy(void *buf, size_t len) {
 }
 
 /* Drawn in larger pieces; what was given out is wiped. */
-void io_random(struct io *io, void *buf, size_t len) {
+static void draw(struct io *io, void *buf, size_t len) {
     if (len > URING_ENTROPY_SIZE / 4) {
         uring_entropy(buf, len);
         return;
@@ -39,10 +40,15 @@ void io_random(struct io *io, void *buf, size_t len) {
     memset(from, 0, len);
 }
 
+void io_random(struct io *io, void *buf, size_t len) {
+    draw(io, buf, len);
+    tape_bytes(io->log, TAPE_INPUT_random, buf, len);
+}
+
 /* ---- the terminal -------------------------------------------------------------------------------------------------------- */
 
 void io_print(struct io *io, enum io_stream stream, const void *data, size_t len) {
-    (void)io;
+    TAPE_EFFECT(io, print, stream, hash64(data, len), len);
     const uint8_t *at = data;
     while (len) {
         ssize_t part = write((int)stream, at, len);
@@ -59,15 +65,13 @@ void io_print(struct io *io, enum io_stream stream, const void *data, size_t len
 }
 
 bool io_is_terminal(struct io *io, enum io_stream stream) {
-    (void)io;
-    return isatty((int)stream);
+    return tape_value(io->log, TAPE_INPUT_terminal, (uint64_t)isatty((int)stream));
 }
 
 unsigned io_terminal_width(struct io *io) {
-    (void)io;
     struct winsize size = {0};
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-    return size.ws_col;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) size.ws_col = 80;
+    return (unsigned)tape_value(io->log, TAPE_INPUT_width, size.ws_col);
 }
 
 /* ---- stacks ------------------------------------------------------------------------------------------------------------- */
@@ -103,9 +107,7 @@ long uring_stacks_max(void) { return read_number("/proc/sys/vm/max_map_count", M
 #define STACK_GIVEN(stack, size) ((void)0)
 #endif
 
-void *io_stack_alloc(struct io *io, size_t size) {
-    CHECK(size && size % 4096 == 0);
-    struct io_node *node = io->node;
+static void *map_stack(struct io_node *node, size_t size) {
     if (atomic_fetch_add(&node->stacks, 1) >= node->stacks_max) {
         atomic_fetch_sub(&node->stacks, 1);
         return NULL;
@@ -121,6 +123,13 @@ void *io_stack_alloc(struct io *io, size_t size) {
     return low + GUARD_SIZE;
 }
 
+void *io_stack_alloc(struct io *io, size_t size) {
+    CHECK(size && size % 4096 == 0);
+    void *stack = map_stack(io->node, size);
+    tape_value(io->log, TAPE_INPUT_stack, stack != NULL);
+    return stack;
+}
+
 void io_stack_free(struct io *io, void *stack, size_t size) {
     STACK_GIVEN(stack, size);
     munmap((uint8_t *)stack - GUARD_SIZE, size + GUARD_SIZE);
@@ -129,8 +138,7 @@ void io_stack_free(struct io *io, void *stack, size_t size) {
 
 /* ---- the process ---------------------------------------------------------------------------------------------------------- */
 
-uint64_t io_resident_bytes(struct io *io) {
-    (void)io;
+static uint64_t resident_bytes(void) {
     FILE *file = fopen("/proc/self/statm", "re");
     if (!file) return 0;
     unsigned long total = 0, resident = 0;
@@ -139,12 +147,16 @@ uint64_t io_resident_bytes(struct io *io) {
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+uint64_t io_resident_bytes(struct io *io) { return tape_value(io->log, TAPE_INPUT_resident, resident_bytes()); }
+
 int64_t io_cpu_ns(struct io *io) {
-    (void)io;
-    struct timespec used;
-    if (uring_clock_real(CLOCK_PROCESS_CPUTIME_ID, &used) != 0) return 0;
-    return (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+    struct timespec used = {0};
+    uring_clock_real(CLOCK_PROCESS_CPUTIME_ID, &used);      /* zeros when it is not known */
+    uint64_t ns = (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+    return (int64_t)tape_value(io->log, TAPE_INPUT_cpu_ns, ns);
 }
+
+uint64_t io_shared(struct io *io, uint64_t value) { return tape_value(io->log, TAPE_INPUT_shared, value); }
 
 static bool library_path(const char *name, char out[PATH_MAX]) {
     char executable[PATH_MAX];

@@ -19,6 +19,7 @@
 
 #include "base/check.h"
 #include "io/io.h"
+#include "io/uring_tape.h"
 
 enum {
     URING_SQ_ENTRIES = 512,
@@ -144,6 +145,8 @@ struct io {
     uint8_t entropy[URING_ENTROPY_SIZE];
     size_t entropy_left;
     struct uring_trace *trace;
+    struct tape_log *log;                 /* NULL: not recorded */
+    unsigned helpers_started;               /* by the caller of io_helper_start */
     struct io_stats stats;
 };
 
@@ -158,6 +161,7 @@ struct io_helper {
     char name[16];
     struct file_slot *files;
     uint32_t file_count, file_cap, file_free;
+    struct tape_log *log;
 };
 
 struct io_node {
@@ -177,6 +181,7 @@ struct io_node {
     atomic_long stacks;
     long stacks_max;
     struct uring_trace *trace;
+    struct recording recording;
     struct io_node *previous;
 };
 
@@ -186,6 +191,7 @@ int64_t uring_error(int errno_value);       /* errno, of either sign, to a negat
 /* uring_loop.c */
 void op_begin(struct io *io, struct io_op *op, enum op_kind kind);
 void op_submit(struct io *io, struct io_op *op);
+void op_cancel(struct io *io, struct io_op *op);    /* io_cancel, of an op that is busy */
 /* Completes in a later round. `result` is as the kernel gives it: 0 or a negated errno. Blocking kinds have theirs in
  * op->result already, as io gives it. */
 void op_ready(struct io *io, struct io_op *op, int result);
@@ -253,6 +259,8 @@ void path_blocking_complete(struct io *io, struct io_op *op, int result, unsigne
 int64_t uring_dir_sync(const char *path);
 void blocking_complete(struct io *io, struct io_op *op, int result, unsigned flags);
 int uring_open_flags(unsigned flags);
+void *file_read_into(const struct io_op *op);               /* of a read */
+struct bytes path_list_given(const struct io_op *op);       /* of a dir_list; nothing for other calls on names */
 
 /* uring_helper.c. A blocking op runs fn(helper, op) on a helper of the node; fn sets op->result. */
 void blocking_submit(struct io *io, struct io_op *op, struct io_helper **helper, const char *name, io_helper_fn *fn);
@@ -279,6 +287,9 @@ int64_t uring_clock_wall(void);
 /* The loop whose callbacks this thread runs; NULL elsewhere. */
 struct io *uring_thread_loop(void);
 void uring_set_thread_loop(struct io *io);
+/* The helper whose thread this is; NULL elsewhere. */
+struct io_helper *uring_thread_helper(void);
+void uring_set_thread_helper(struct io_helper *helper);
 
 /* uring_trace.c */
 struct uring_trace *trace_open(const char *path);

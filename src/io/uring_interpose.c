@@ -10,6 +10,14 @@
 
 #define EXPORTED __attribute__((visibility("default"), used))
 
+/* On other threads; what a helper reads is an input of what it runs. */
+static int read_kernel(clockid_t clock, struct timespec *out) {
+    int result = uring_clock_real(clock, out);
+    const struct io_helper *helper = uring_thread_helper();
+    if (helper) tape_value(helper->log, TAPE_INPUT_clock, (uint64_t)out->tv_sec * 1000000000 + (uint64_t)out->tv_nsec);
+    return result;
+}
+
 EXPORTED int clock_gettime(clockid_t clock, struct timespec *out) {
     const struct io *io = uring_thread_loop();
     int64_t ns;
@@ -20,7 +28,7 @@ EXPORTED int clock_gettime(clockid_t clock, struct timespec *out) {
     case CLOCK_REALTIME: case CLOCK_REALTIME_COARSE:
         ns = io_wall(io);
         break;
-    default: return uring_clock_real(clock, out);
+    default: return read_kernel(clock, out);
     }
     *out = (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
     return 0;

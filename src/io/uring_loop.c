@@ -89,6 +89,7 @@ static void forget_cancel(struct io *io, const struct io_op *op) {
 
 void op_finish(struct io *io, struct io_op *op, int64_t result) {
     if (io->trace) trace_complete(io, op, result);
+    if (io->log) tape_done(io, op, result, false);
     if (op_canceling(op) && io->cancel_count) forget_cancel(io, op);
     op->result = result;
     op->busy = false;
@@ -99,12 +100,14 @@ void op_finish(struct io *io, struct io_op *op, int64_t result) {
 
 void op_deliver(struct io *io, struct io_op *op, int64_t result) {
     if (io->trace) trace_complete(io, op, result);
+    if (io->log) tape_done(io, op, result, true);
     op->result = result;
     op->more = true;
     op->done(io, op);
 }
 
 void io_defer(struct io *io, struct io_op *op) {
+    TAPE_EFFECT(io, defer, 0, 0, 0);
     op_begin(io, op, KIND_DEFER);
     op_ready(io, op, 0);
 }
@@ -136,8 +139,8 @@ static void request_kept_cancels(struct io *io) {
     for (uint32_t i = 0; i < io->cancel_count; i++) io->cancels[i] = io->cancels[i + done];
 }
 
-void io_cancel(struct io *io, struct io_op *op) {
-    if (!op->busy || op_canceling(op)) return;
+void op_cancel(struct io *io, struct io_op *op) {
+    if (op_canceling(op)) return;
     op->kind |= OP_CANCELING;
     switch (op_place(op)) {
     case PLACE_HEAP:
@@ -159,6 +162,12 @@ void io_cancel(struct io *io, struct io_op *op) {
     case PLACE_CLOSING:
         break;
     }
+}
+
+void io_cancel(struct io *io, struct io_op *op) {
+    if (!op->busy) return;
+    TAPE_EFFECT(io, cancel, op->sequence, 0, 0);
+    op_cancel(io, op);
 }
 
 /* ---- the turn ---------------------------------------------------------------------------------------------------- */
@@ -235,6 +244,7 @@ static void enter_kernel(struct io *io) {
     CHECKF(expected, "io_uring_enter: error %d", -result);
     fetch_completions_left(io);
     read_clocks(io);
+    if (io->log) tape_turn(io);
 }
 
 static void complete(struct io *io, uint64_t user_data, int result, unsigned flags) {
@@ -280,6 +290,7 @@ static void run_hooks(struct io *io) {
     list_splice(&round, &io->hooks);
     while (!list_empty(&round) && !uring_exiting(io)) {
         struct io_hook *hook = LIST_ENTRY(list_pop_front(&round), struct io_hook, link);
+        if (io->log) tape_hook(io);
         hook->run(io, hook);
     }
     list_splice(&io->hooks, &round);
@@ -297,12 +308,15 @@ static void turn(struct io *io) {
 }
 
 void uring_loop_run(struct io *io) {
+    io->log = tape_loop_log(io);
     read_clocks(io);
+    if (io->log) tape_turn(io);
     mailbox_listen(io);
     io->start(io, io->start_arg);
     run_hooks(io);
     while (!uring_exiting(io)) turn(io);
     if (io->trace) trace_flush(io);
+    if (io->log) tape_loop_end(io);
 }
 
 /* ---- what callers read ---------------------------------------------------------------------------------------------- */
@@ -316,4 +330,7 @@ int64_t io_wall(const struct io *io) { return io->wall; }
 unsigned io_loop_index(const struct io *io) { return io->index; }
 void *io_slot(const struct io *io, enum io_slot slot) { return io->slots[slot]; }
 void io_set_slot(struct io *io, enum io_slot slot, void *value) { io->slots[slot] = value; }
-const struct io_stats *io_stats(const struct io *io) { return &io->stats; }
+const struct io_stats *io_stats(const struct io *io) {
+    tape_bytes(io->log, TAPE_INPUT_stats, &io->stats, sizeof io->stats);
+    return &io->stats;
+}

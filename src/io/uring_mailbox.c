@@ -86,6 +86,8 @@ void mailbox_bell_failed(struct io *io, unsigned loop) { write_event(atomic_load
 void io_post(struct io *io, unsigned to_loop, struct io_msg *msg) {
     CHECK(to_loop < atomic_load(&io->node->loop_count) && msg->receive);
     struct io *to = atomic_load(&io->node->loops[to_loop]);
+    TAPE_EFFECT(io, post, to_loop, 0, 0);
+    msg->from = io->index;
     struct io_msg *head = atomic_load_explicit(&to->mail.posted, memory_order_relaxed);
     do {
         msg->next = head;
@@ -135,6 +137,7 @@ void mailbox_deliver(struct io *io) {
     struct io_msg *msg = oldest_message_first(atomic_exchange(&io->mail.posted, NULL));
     while (msg && !uring_exiting(io)) {
         struct io_msg *next = msg->next;
+        if (io->log) tape_message(io, msg->from);
         msg->receive(io, msg);
         msg = next;
     }

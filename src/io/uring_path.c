@@ -11,33 +11,37 @@
 #include "base/mem.h"
 #include "io/uring_internal.h"
 
-enum { ARG_PATH = 1, ARG_TO, ARG_OUT };
+enum { ARG_PATH = 1, ARG_TO, ARG_OUT, ARG_OUT_LEN };
 
 static const char *path_of(const struct io_op *op, int arg) { return (const char *)(uintptr_t)op->args[arg]; }
 
 static void start(struct io *io, struct io_op *op, enum op_kind kind, const char *path) {
     op_begin(io, op, kind);
     op->args[ARG_PATH] = (uintptr_t)mem_strdup(path);
-    op->args[ARG_TO] = 0;
+    op->args[ARG_TO] = op->args[ARG_OUT] = 0;
 }
 
 void io_unlink(struct io *io, struct io_op *op, const char *path) {
+    TAPE_EFFECT(io, unlink, tape_hash_text(path), 0, 0);
     start(io, op, KIND_UNLINK, path);
     op_submit(io, op);
 }
 
 void io_rename(struct io *io, struct io_op *op, const char *from, const char *to) {
+    TAPE_EFFECT(io, rename, tape_hash_text(from), tape_hash_text(to), 0);
     start(io, op, KIND_RENAME, from);
     op->args[ARG_TO] = (uintptr_t)mem_strdup(to);
     op_submit(io, op);
 }
 
 void io_mkdir(struct io *io, struct io_op *op, const char *path) {
+    TAPE_EFFECT(io, mkdir, tape_hash_text(path), 0, 0);
     start(io, op, KIND_MKDIR, path);
     op_submit(io, op);
 }
 
 void io_rmdir(struct io *io, struct io_op *op, const char *path) {
+    TAPE_EFFECT(io, rmdir, tape_hash_text(path), 0, 0);
     start(io, op, KIND_RMDIR, path);
     op_submit(io, op);
 }
@@ -76,8 +80,11 @@ void path_blocking_complete(struct io *io, struct io_op *op, int result, unsigne
 
 /* ---- on a helper ------------------------------------------------------------------------------------------------------ */
 
-static void start_blocking(struct io *io, struct io_op *op, const char *path, io_helper_fn *fn) {
+/* `out` takes what the call gives beyond its result, or is NULL. */
+static void start_blocking(struct io *io, struct io_op *op, const char *path, struct buf *out, io_helper_fn *fn) {
     start(io, op, KIND_PATH_BLOCKING, path);
+    op->args[ARG_OUT] = (uintptr_t)out;
+    op->args[ARG_OUT_LEN] = out ? out->len : 0;
     blocking_submit(io, op, &io->node->file_helper, "norn-files", fn);
 }
 
@@ -96,7 +103,8 @@ static void dir_sync(struct io_helper *helper, void *arg) {
 }
 
 void io_dir_sync(struct io *io, struct io_op *op, const char *path) {
-    start_blocking(io, op, path, dir_sync);
+    TAPE_EFFECT(io, dir_sync, tape_hash_text(path), 0, 0);
+    start_blocking(io, op, path, NULL, dir_sync);
 }
 
 static int by_bytes(const void *a, const void *b) { return strcmp(*(char *const *)a, *(char *const *)b); }
@@ -142,8 +150,14 @@ static void dir_list(struct io_helper *helper, void *arg) {
 }
 
 void io_dir_list(struct io *io, struct io_op *op, const char *path, struct buf *out) {
-    op->args[ARG_OUT] = (uintptr_t)out;
-    start_blocking(io, op, path, dir_list);
+    TAPE_EFFECT(io, dir_list, tape_hash_text(path), 0, 0);
+    start_blocking(io, op, path, out, dir_list);
+}
+
+struct bytes path_list_given(const struct io_op *op) {
+    const struct buf *out = (const struct buf *)(uintptr_t)op->args[ARG_OUT];
+    uint64_t before = op->args[ARG_OUT_LEN];
+    return out && out->len > before ? bytes_of(out->data + before, out->len - before) : (struct bytes){0};
 }
 
 static void disk_free(struct io_helper *helper, void *arg) {
@@ -157,5 +171,6 @@ static void disk_free(struct io_helper *helper, void *arg) {
 }
 
 void io_disk_free(struct io *io, struct io_op *op, const char *path) {
-    start_blocking(io, op, path, disk_free);
+    TAPE_EFFECT(io, disk_free, tape_hash_text(path), 0, 0);
+    start_blocking(io, op, path, NULL, disk_free);
 }

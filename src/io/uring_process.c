@@ -55,6 +55,8 @@ static void *loop_thread(void *arg) {
 
 unsigned io_loop_start(struct io *io, io_start_fn *start, void *arg) {
     struct io_node *node = io->node;
+    tape_drop_pending(&node->recording);
+    TAPE_EFFECT(io, loop_start, 0, 0, 0);
     pthread_mutex_lock(&node->mutex);
     unsigned index = atomic_load(&node->loop_count);
     CHECKF(index < IO_LOOPS_MAX, "more than %d loops", IO_LOOPS_MAX);
@@ -66,6 +68,7 @@ unsigned io_loop_start(struct io *io, io_start_fn *start, void *arg) {
     int error = uring_thread_start(&loop->thread, name, loop_thread, loop);
     CHECKF(!error, "a thread could not be started: %s", strerror(error));
     pthread_mutex_unlock(&node->mutex);
+    tape_value(io->log, TAPE_INPUT_loop_index, index);
     return index;
 }
 
@@ -73,6 +76,7 @@ unsigned io_loop_count(const struct io *io) { return atomic_load(&io->node->loop
 
 void io_exit(struct io *io, int code) {
     struct io_node *node = io->node;
+    TAPE_EFFECT(io, exit, (uint64_t)code, 0, 0);
     pthread_mutex_lock(&node->mutex);
     if (!atomic_load(&node->exiting)) {
         node->exit_code = code;
@@ -99,6 +103,7 @@ static void node_init(struct io_node *node, int argc, char **argv) {
     node->signal_fd = -1;
     node->stacks_max = uring_stacks_max();
     pthread_mutex_init(&node->mutex, NULL);
+    pthread_mutex_init(&node->recording.turns, NULL);
     if (gethostname(node->hostname, sizeof node->hostname - 1) != 0) strcpy(node->hostname, "localhost");
     const char *trace = getenv("NORN_IO_TRACE");
     if (trace && *trace) node->trace = trace_open(trace);
@@ -146,28 +151,27 @@ int io_main(int argc, char **argv, io_start_fn *start, void *arg) {
     return node->exit_code;
 }
 
-int io_argc(struct io *io) { return io->node->argc; }
+int io_argc(struct io *io) { return (int)tape_value(io->log, TAPE_INPUT_argc, (uint64_t)io->node->argc); }
 const char *io_arg(struct io *io, int index) {
     CHECK(index >= 0 && index < io->node->argc);
-    return io->node->argv[index];
+    return tape_text(io->log, TAPE_INPUT_arg, io->node->argv[index]);
 }
 const char *io_env(struct io *io, const char *name) {
-    (void)io;
-    return getenv(name);
+    return tape_text(io->log, TAPE_INPUT_env, getenv(name));
 }
-const char *io_hostname(struct io *io) { return io->node->hostname; }
+const char *io_hostname(struct io *io) { return tape_text(io->log, TAPE_INPUT_hostname, io->node->hostname); }
 uint64_t io_pid(struct io *io) {
-    (void)io;
-    return (uint64_t)getpid();
+    return tape_value(io->log, TAPE_INPUT_pid, (uint64_t)getpid());
 }
 
-unsigned io_cpu_count(struct io *io) {
-    (void)io;
+static unsigned cpu_count(void) {
     cpu_set_t cpus;
     if (sched_getaffinity(0, sizeof cpus, &cpus) == 0) return (unsigned)CPU_COUNT(&cpus);
     long count = sysconf(_SC_NPROCESSORS_ONLN);
     return count > 0 ? (unsigned)count : 1;
 }
+
+unsigned io_cpu_count(struct io *io) { return (unsigned)tape_value(io->log, TAPE_INPUT_cpu_count, cpu_count()); }
 
 void io_die(const char *file, int line, const char *format, ...) {
     char text[1024];

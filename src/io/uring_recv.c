@@ -73,6 +73,7 @@ void recv_pool_close(struct io *io) {
 void io_recv(struct io *io, struct io_op *op, struct io_sock sock) {
     struct sock_slot *slot = sock_slot(io, sock);
     CHECKF(!slot->reader, "two io_recv on one socket");
+    TAPE_EFFECT(io, recv, tape_handle(sock.slot, sock.generation), 0, 0);
     op_begin(io, op, KIND_RECV);
     op->args[ARG_SLOT] = sock.slot;
     slot->reader = op;
@@ -92,6 +93,7 @@ static void arm_starved(struct io *io) {
 
 void io_buf_done(struct io *io, struct io_buf buf) {
     struct recv_pool *pool = &io->recv;
+    TAPE_EFFECT(io, buf_done, buf.id, 0, 0);
     CHECK(buf.id < URING_RECV_BUFFERS && buf.data == buffer(io, buf.id) && pool->lent > 0);
     pool->lent--;
     give_to_kernel(io, buf.id);

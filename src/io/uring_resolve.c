@@ -31,6 +31,7 @@ static void look_up(struct io_helper *helper, void *arg) {
 }
 
 void io_resolve(struct io *io, struct io_op *op, const char *host, uint16_t port) {
+    TAPE_EFFECT(io, resolve, tape_hash_text(host), port, 0);
     op_begin(io, op, KIND_RESOLVE);
     op->args[ARG_HOST] = (uintptr_t)mem_strdup(host);
     op->args[ARG_PORT] = port;

@@ -34,6 +34,7 @@ void io_signals(struct io *io, struct io_op *op) {
     sigset_t set;
     our_signals(&set);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
+    TAPE_EFFECT(io, signals, 0, 0, 0);
     op_begin(io, op, KIND_SIGNALS);
     io->node->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
     CHECKF(io->node->signal_fd >= 0, "signalfd: error %d", errno);

@@ -117,7 +117,7 @@ static bool bind_and_listen(int fd, const struct io_addr *addr, bool shared, str
            getsockname(fd, (struct sockaddr *)bound, &bound_len) == 0;
 }
 
-int64_t io_listen(struct io *io, const struct io_addr *addr, bool shared, struct io_sock *out, struct io_addr *bound) {
+static int64_t listen_on(struct io *io, const struct io_addr *addr, bool shared, struct tape_listened *out) {
     int fd = new_socket(addr);
     if (fd < 0) return uring_error(errno);
     struct sockaddr_storage name;
@@ -126,14 +126,27 @@ int64_t io_listen(struct io *io, const struct io_addr *addr, bool shared, struct
         close(fd);
         return uring_error(error);
     }
-    if (bound) *bound = uring_from_sockaddr(&name);
-    *out = slot_open(io, fd);
+    out->bound = uring_from_sockaddr(&name);
+    out->sock = slot_open(io, fd);
+    return 0;
+}
+
+int64_t io_listen(struct io *io, const struct io_addr *addr, bool shared, struct io_sock *out, struct io_addr *bound) {
+    struct tape_listened listened;
+    memset(&listened, 0, sizeof listened);      /* with what lies between its fields */
+    TAPE_EFFECT(io, listen, tape_hash_addr(addr), shared, 0);
+    listened.result = listen_on(io, addr, shared, &listened);
+    tape_bytes(io->log, TAPE_INPUT_listened, &listened, sizeof listened);
+    if (listened.result < 0) return listened.result;
+    if (bound) *bound = listened.bound;
+    *out = listened.sock;
     return 0;
 }
 
 void io_accept(struct io *io, struct io_op *op, struct io_sock listener) {
     struct sock_slot *slot = sock_slot(io, listener);
     CHECKF(!slot->reader, "two io_accept on one socket");
+    TAPE_EFFECT(io, accept, tape_handle(listener.slot, listener.generation), 0, 0);
     op_begin(io, op, KIND_ACCEPT);
     op->args[ARG_SLOT] = listener.slot;
     slot->reader = op;
@@ -176,6 +189,7 @@ void accept_complete(struct io *io, struct io_op *op, int result, unsigned flags
 /* ---- connecting ---------------------------------------------------------------------------------------------------------- */
 
 void io_connect(struct io *io, struct io_op *op, const struct io_addr *addr) {
+    TAPE_EFFECT(io, connect, tape_hash_addr(addr), 0, 0);
     op_begin(io, op, KIND_CONNECT);
     struct sockaddr_storage where;
     to_sockaddr(addr, &where);
@@ -213,6 +227,7 @@ void io_send(struct io *io, struct io_op *op, struct io_sock sock, const struct 
     CHECK(count >= 1 && count <= IO_SEND_IOV_MAX);
     struct sock_slot *slot = sock_slot(io, sock);
     CHECKF(!slot->writer, "two io_send on one socket");
+    TAPE_EFFECT(io, send, tape_handle(sock.slot, sock.generation), tape_hash_iov(iov, count), 0);
     op_begin(io, op, KIND_SEND);
     op->args[ARG_SLOT] = sock.slot;
     struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = count};
@@ -245,21 +260,25 @@ void send_complete(struct io *io, struct io_op *op, int result, unsigned flags) 
     sock_op_ended(io, slot);
 }
 
-void io_shutdown(struct io *io, struct io_sock sock) { shutdown(sock_slot(io, sock)->fd, SHUT_WR); }
+void io_shutdown(struct io *io, struct io_sock sock) {
+    TAPE_EFFECT(io, shutdown, tape_handle(sock.slot, sock.generation), 0, 0);
+    shutdown(sock_slot(io, sock)->fd, SHUT_WR);
+}
 
 /* ---- closing ------------------------------------------------------------------------------------------------------------- */
 
 /* The handle is void from the call on; the slot is used again only when the descriptor is closed. */
 void io_sock_close(struct io *io, struct io_op *op, struct io_sock sock) {
     struct sock_slot *slot = sock_slot(io, sock);
+    TAPE_EFFECT(io, sock_close, tape_handle(sock.slot, sock.generation), 0, 0);
     op_begin(io, op, KIND_SOCK_CLOSE);
     op->args[ARG_SLOT] = sock.slot;
     op_set_place(op, PLACE_CLOSING);
     slot->generation++;
     slot->closer = op;
     struct io_op *reader = slot->reader, *writer = slot->writer;
-    if (reader) io_cancel(io, reader);
-    if (writer) io_cancel(io, writer);
+    if (reader) op_cancel(io, reader);
+    if (writer) op_cancel(io, writer);
     sock_op_ended(io, sock.slot);
 }
 

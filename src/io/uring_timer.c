@@ -42,6 +42,7 @@ static void sift_down(struct io *io, uint32_t index, struct timer_entry entry) {
 }
 
 void io_timer(struct io *io, struct io_op *op, int64_t deadline) {
+    TAPE_EFFECT(io, timer, (uint64_t)deadline, 0, 0);
     op_begin(io, op, KIND_TIMER);
     op_set_place(op, PLACE_HEAP);
     if (io->timer_count == io->timer_cap) {

@@ -94,7 +94,7 @@ static void collect(struct io *io, void *ctx, struct metrics_page *page) {
     if (io_loop_index(io) != 0) return;
     collect_store(loop->server->store, page);
     metrics_gauge(page, "norn_resident_memory_bytes", "Resident memory of the process", NULL, (double)io_resident_bytes(io));
-    metrics_gauge(page, "norn_heap_bytes", "Heap memory in use", NULL, (double)mem_used());
+    metrics_gauge(page, "norn_heap_bytes", "Heap memory in use", NULL, (double)io_shared(io, mem_used()));
     metrics_counter(page, "norn_cpu_seconds", "CPU time of the process", NULL, (double)io_cpu_ns(io) / 1e9);
 }
 

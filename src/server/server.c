@@ -372,7 +372,30 @@ static void init(struct server *server, struct io *io, const struct config *conf
     io_signals(io, &server->signals);
 }
 
+static void recording_ended(struct io *io, const char *why) {
+    LOG(io, LOG_WARN, "the recording has ended", LOG_TEXT("why", why));
+}
+
+/* Of all that follows, and of what came before (io_record). */
+static bool start_recording(struct io *io, const struct config *config) {
+    struct buf text = {0};
+    buf_printf(&text, "%s/" STORE_LOCK_FILE, config->data);
+    char *lock = mem_strdup(buf_cstr(&text));
+    struct io_record record = {.dir = config->record, .data = config->data, .lock = lock,
+                               .bytes_max = config->record_bytes_max, .ended = recording_ended};
+    int64_t result = io_record(io, &record);
+    mem_free(lock);
+    buf_clear(&text);
+    if (result < 0)
+        buf_printf(&text, "norn: cannot record the data folder %s into %s, which must be a new folder: %s\n", config->data,
+                   config->record, io_error_text(result));
+    io_print(io, IO_STDERR, text.data, text.len);
+    buf_free(&text);
+    return result >= 0;
+}
+
 int server_main(struct io *io, const struct config *config) {
+    if (*config->record && !start_recording(io, config)) return 1;
     struct server *server = MEM_NEW(struct server);
     init(server, io, config);
     if (!start(server)) return 1;

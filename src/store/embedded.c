@@ -170,7 +170,7 @@ void put_batch_free(struct put_batch *batch) {
 static struct status admit(struct store_loop *base, enum store_class class, size_t bytes, struct arena *arena) {
     struct journal *journal = &loop_of(base)->store->journal;
     _Atomic int64_t *room = class == STORE_NORMAL ? &journal->room_normal : &journal->room_reserved;
-    int64_t left = atomic_load_explicit(room, memory_order_relaxed);
+    int64_t left = (int64_t)io_shared(loop_of(base)->io, (uint64_t)atomic_load_explicit(room, memory_order_relaxed));
     if ((int64_t)bytes <= left) return STATUS_GOOD;
     mark(MARK_FULL_REFUSED);
     return status_make(arena, STATUS_RESOURCE_EXHAUSTED, "the disk is full: %lld bytes are left for this in %s, %zu are"
@@ -282,7 +282,7 @@ static struct status make_folders(struct embedded *store, struct arena *arena) {
 /* A process that was killed holds its lock for a moment yet, so this tries for a while. */
 static struct status lock_folder(struct embedded *store, struct arena *arena) {
     enum { TRIES = 40, PAUSE_NS = 50 * 1000 * 1000 };
-    char *path = path_in(store->dir, "LOCK");
+    char *path = path_in(store->dir, STORE_LOCK_FILE);
     int64_t result = fiber_open(store->io, path, IO_OPEN_READ | IO_OPEN_WRITE | IO_OPEN_CREATE, &store->lock);
     mem_free(path);
     store->locked = result >= 0;
@@ -575,7 +575,8 @@ static void close_store(struct store *base, bool checkpoint) {
 static uint64_t execution_max(const struct store *base) { return store_of(base)->execution_max; }
 static uint64_t epoch(const struct store *base) { return store_of(base)->epoch; }
 static bool may_have(const struct store_loop *base, uint64_t hash) {
-    return presence_may_have(&loop_of(base)->store->presence, hash);
+    const struct embedded_loop *loop = loop_of(base);
+    return io_shared(loop->io, presence_may_have(&loop->store->presence, hash));
 }
 
 static struct store_stats stats(const struct store *base) {

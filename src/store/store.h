@@ -22,6 +22,9 @@
 
 enum { NAMESPACE_ID_LEN = 16, RUN_ID_LEN = 16 };      /* UUIDs, raw */
 
+/* In a data folder; who has it locked owns the folder. */
+#define STORE_LOCK_FILE "LOCK"
+
 /* ---- records ----------------------------------------------------------------------------------------------------- */
 
 enum store_record_kind {
