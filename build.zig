@@ -7,6 +7,7 @@
 //!   src/io/uring*.c              the production backend: only in norn, norn-bench and contract tests
 //!   src/net/tls_boringssl*.c     lib/norn/libnorn_tls.so, opened by dlopen
 //!   sim/main.c, sim/**.c         the `norn-sim` executable, and a library for tests
+//!   sim/replay*.c                the `norn-replay` executable, which `norn-sim --replay` starts
 //!   bench/**.c                   norn-bench; step `bench` runs bench/run.py, which runs it against each server
 //!   tests/unit/**_test.c         one cmocka program each, on the simulated backend
 //!   tests/contract/*_contract.c  one program for each backend; both must print the same
@@ -49,6 +50,7 @@ const Sources = struct {
     uring: []const []const u8,
     tls: []const []const u8,
     sim: []const []const u8,
+    replay: []const []const u8,
     bench: []const []const u8,
     unit: []const []const u8,
     unit_support: []const []const u8,
@@ -88,7 +90,8 @@ const Sources = struct {
             .core = core.items,
             .uring = filter(b, src, isUring, true),
             .tls = filter(b, src, isTls, true),
-            .sim = filter(b, sim, isMain, false),
+            .sim = filter(b, filter(b, sim, isMain, false), isReplay, false),
+            .replay = filter(b, sim, isReplay, true),
             .bench = glob(b, "bench", &.{".c"}),
             .unit = filter(b, unit, isTest, true),
             .unit_support = filter(b, unit, isTest, false),
@@ -201,16 +204,21 @@ const Builder = struct {
         return lib;
     }
 
-    const Backend = enum { uring, sim };
+    /// Replay has no library: norn-replay alone is linked with it.
+    const Backend = enum { uring, sim, replay };
 
     fn executable(n: *Builder, name: []const u8, o: Options, v: Variant, backend: Backend, files: []const []const u8) *std.Build.Step.Compile {
         const m = n.module(o);
-        if (backend == .sim) m.addIncludePath(n.b.path("sim"));
+        if (backend != .uring) m.addIncludePath(n.b.path("sim"));
         n.addFiles(m, o, files);
         m.addCSourceFile(.{ .file = n.commit, .flags = n.flags(o) });
         const exe = n.b.addExecutable(.{ .name = name, .root_module = m, .use_llvm = true, .use_lld = true });
         exe.pie = true;
-        const backend_library = if (backend == .sim) v.sim else v.uring;
+        const backend_library = switch (backend) {
+            .sim => v.sim,
+            .uring => v.uring,
+            .replay => null,
+        };
         if (backend_library) |lib| m.linkLibrary(lib);
         for (v.core) |lib| m.linkLibrary(lib);
         m.linkLibrary(n.api);
@@ -334,6 +342,8 @@ pub fn build(b: *std.Build) void {
         const stripped = n.executable("norn-sim", release, fast, .sim, &.{"sim/main.c"});
         stripped.root_module.strip = true;
         release_step.dependOn(&b.addInstallArtifact(stripped, .{}).step);
+
+        b.installArtifact(n.executable("norn-replay", release, fast, .replay, sources.replay));
 
         const run = runInstalled(b, "norn-sim");
         if (b.args) |args| run.addArgs(args);
@@ -823,6 +833,10 @@ fn contains(paths: []const []const u8, path: []const u8) bool {
 
 fn isUring(path: []const u8) bool {
     return std.mem.startsWith(u8, path, "src/io/uring");
+}
+
+fn isReplay(path: []const u8) bool {
+    return std.mem.startsWith(u8, path, "sim/replay");
 }
 
 fn isTls(path: []const u8) bool {

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/commit.h"
 #include "base/plant.h"
@@ -231,6 +232,7 @@ static const struct option table[] = {
 
 static int show_usage(void) {
     puts("norn-sim finds bugs of the whole server by seed, and replays them. docs/simulation.md shows how.");
+    puts("norn-sim --replay DIR runs a recording of `norn server --record` again: see norn-sim --replay --help.");
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         const struct option *option = &table[i];
         char left[40];
@@ -304,7 +306,17 @@ static void take_repro(struct options *options, const char *value) {
     options->in_file = false;
 }
 
+/* Has a backend of its own, so it is a program of its own, beside this one. */
+static _Noreturn void replay(char **argv) {
+    char path[4096];
+    const char *slash = strrchr(argv[0], '/');
+    snprintf(path, sizeof path, "%.*snorn-replay", slash ? (int)(slash - argv[0] + 1) : 0, argv[0]);
+    execvp(path, argv + 1);
+    wrong("cannot start", path);
+}
+
 int main(int argc, char **argv) {
+    if (argc > 1 && strcmp(argv[1], "--replay") == 0) replay(argv);
     struct options options = {.fleet = {.run = {.workload = workloads[0]}, .first = 1, .jobs = 2, .program = argv[0]}};
     take_words(&options, argv + 1, (size_t)argc - 1);
     if (options.list) return options.list();
