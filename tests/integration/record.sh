@@ -11,7 +11,7 @@ seconds=${1:-4}
 temp=$(mktemp -d)
 server=
 load=
-trap '[ -z "$load" ] || kill -KILL "$load" 2>/dev/null || true
+trap '[ -z "$load" ] || kill "$load" 2>/dev/null || true
       [ -z "$server" ] || kill -KILL "$server" 2>/dev/null || true; rm -rf "$temp"' EXIT
 
 fail() {
@@ -53,12 +53,12 @@ replay whole
 # The same data folder, now with something in it, and a process that is killed.
 begin killed
 [ -s "$temp/killed/data/norn.db" ] || fail "the copy lacks the database"
-run_load --until-refused >"$temp/load.log" 2>&1 &
+timeout 120 "$python" "$here/record.py" --address "$grpc" --until-refused >"$temp/load.log" 2>&1 &
 load=$!
 sleep "$seconds"
 kill -KILL "$server"
 wait "$server" 2>/dev/null || true
-kill -KILL "$load"
+kill "$load"                             # timeout passes it on
 wait "$load" 2>/dev/null || true
 server=
 load=
