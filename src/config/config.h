@@ -57,7 +57,7 @@ struct config_setting {
     size_t offset;                         /* of the field in struct config */
 };
 
-enum { CONFIG_FILE_BYTES_MAX = 1 << 20, CONFIG_ENV_NAME_MAX = 64, CONFIG_VALUE_MAX = CONFIG_TEXT_MAX + 1 };
+enum { CONFIG_FILE_BYTES_MAX = 1 << 20, CONFIG_ENV_NAME_MAX = 112, CONFIG_VALUE_MAX = CONFIG_TEXT_MAX + 1 };
 
 /* Row `id` of the table; env is written to `env_name`. */
 struct config_setting config_setting(enum config_id id, char env_name[CONFIG_ENV_NAME_MAX]);

@@ -88,6 +88,9 @@ enum { CONFIG_TEXT_MAX = 4096 };
       NULL, "workflow", "Time for which a worker may heartbeat one workflow task (for local activities)")              \
     X(COUNT, buffered_queries_max, "history.maxBufferedQueryCount", "1", 1, 1000, NULL, "workflow",                    \
       "Queries that one run may have waiting for its next workflow task")                                              \
+    X(COUNT, task_problems_min, "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute", "5", 0, 1000000,    \
+      NULL, "workflow",                                                                                                \
+      "Failed or timed out workflow tasks in a row after which TemporalReportedProblems is set; 0 is never")            \
     X(BYTES, store_segment, "store.segment-size", "64MiB", CONFIG_MIB, 4 * CONFIG_GIB, NULL, "server",                 \
       "Size of one file of the journal")                                                                               \
     X(BYTES, store_reserve, "store.reserve", "64MiB", CONFIG_MIB, 64 * CONFIG_GIB, NULL, "server",                     \

@@ -81,6 +81,7 @@ struct frontend_shared {
     struct frontend *frontends[IO_LOOPS_MAX];   /* by loop; set before any call comes */
     uint8_t cluster_id[16];                     /* UUID of this installation */
     uint32_t blob_size_limit, memo_size_limit;
+    bool reports_task_problems;        /* the search attribute TemporalReportedProblems is set */
     struct store *store;
     struct permission_rules permissions;
     const char *backup_dir;                     /* backups are made below it */

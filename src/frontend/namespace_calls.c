@@ -18,11 +18,13 @@ enum { RETENTION_MIN_S = 3600, PAGE_SIZE_MAX = 1000 };
 /* ---- what is shown ------------------------------------------------------------------------------------------------- */
 
 /* Only what works is advertised (temporal-surface.md 1.2). */
-static Temporal__Api__Namespace__V1__NamespaceInfo__Capabilities *capabilities(struct arena *arena) {
+static Temporal__Api__Namespace__V1__NamespaceInfo__Capabilities *capabilities(const struct frontend *frontend,
+                                                                              struct arena *arena) {
     Temporal__Api__Namespace__V1__NamespaceInfo__Capabilities *out = arena_alloc(arena, sizeof *out);
     temporal__api__namespace__v1__namespace_info__capabilities__init(out);
     out->eager_workflow_start = true;
     out->poller_autoscaling = true;
+    out->reported_problems_search_attribute = frontend->shared->reports_task_problems;
     return out;
 }
 
@@ -39,7 +41,7 @@ static Temporal__Api__Namespace__V1__NamespaceInfo__Limits *limits(const struct 
 static NamespaceInfo *shown_info(const struct frontend *frontend, const Norn__Node__Namespace *record,
                                  struct arena *arena) {
     NamespaceInfo *info = arena_copy(arena, record->info, sizeof *info);
-    info->capabilities = capabilities(arena);
+    info->capabilities = capabilities(frontend, arena);
     info->limits = limits(frontend, arena);
     return info;
 }

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "shard/apply.h"
 #include "shard/events.h"
+#include "shard/external_payloads.h"
 
 /* ---- building ---- */
 
@@ -24,6 +25,7 @@ static bool apply_encoded(struct exec *exec, struct bytes encoded, struct arena 
     HistoryEvent *event = pb_unpack(arena, &temporal__api__history__v1__history_event__descriptor, encoded);
     if (!event || event->event_id != exec->info->next_event_id) return false;
     exec->info->next_event_id++;
+    external_payloads_count(exec, event);
     apply_event(exec, event);
     return true;
 }
@@ -105,6 +107,8 @@ static void compare_info(struct compare *compare, const StateInfo *live, const S
     number(compare, "signals", live->signal_count, rebuilt->signal_count);
     number(compare, "last completed task", live->completed_started_id, rebuilt->completed_started_id);
     number(compare, "last completion", live->completed_event_id, rebuilt->completed_event_id);
+    number(compare, "external payloads", live->external_payload_count, rebuilt->external_payload_count);
+    number(compare, "size of external payloads", live->external_payload_bytes, rebuilt->external_payload_bytes);
     text(compare, "new run", live->new_run_id, rebuilt->new_run_id);
 }
 
@@ -153,5 +157,6 @@ const char *rebuild_difference(const struct exec *live, const struct exec *rebui
     compare_sets(&compare, live, rebuilt);
     message(&compare, "memo", live->memo, rebuilt->memo);
     message(&compare, "search attributes", live->search_attributes, rebuilt->search_attributes);
+    message(&compare, "workers", live->workers, rebuilt->workers);
     return compare.difference;
 }

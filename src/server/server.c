@@ -98,6 +98,7 @@ static struct engine_limits engine_limits_of(const struct server *server) {
         .buffered_events_bytes_max = (uint32_t)config->buffered_events_bytes_max,
         .heartbeat_timeout_ns = (uint64_t)config->heartbeat_timeout,
         .buffered_queries_max = (uint32_t)config->buffered_queries_max,
+        .task_problems_min = config->task_problems_min ? (uint32_t)config->task_problems_min : UINT32_MAX,
     };
 }
 
@@ -360,6 +361,7 @@ static void init(struct server *server, struct io *io, const struct config *conf
     server->route = route_create((unsigned)config->history_shards, server->loop_count);
     server->shared = (struct frontend_shared){.route = server->route,
                                               .blob_size_limit = (uint32_t)config->blob_size_error,
+                                              .reports_task_problems = config->task_problems_min > 0,
                                               .memo_size_limit = (uint32_t)config->memo_size_error,
                                               .permissions = {.admin_names = config->admin_names,
                                                               .admin_from_loopback = config->admin_from_loopback},

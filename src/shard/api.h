@@ -32,6 +32,7 @@ typedef Norn__State__WorkflowTask StateWorkflowTask;
 typedef Norn__State__Activity StateActivity;
 typedef Norn__State__Timer StateTimer;
 typedef Norn__State__Buffered StateBuffered;
+typedef Norn__State__Workers StateWorkers;
 typedef Norn__State__Request StateRequest;
 typedef Norn__State__SignalRequest StateSignalRequest;
 typedef Norn__State__TaskToken TaskToken;

@@ -92,13 +92,50 @@ static void task_started(struct exec *exec, const HistoryEvent *event) {
     task->suggest_continue_as_new = a->suggest_continue_as_new;
 }
 
+enum { BUILD_IDS_MAX = 20 };
+
+static void worker_seen(struct exec *exec, const char *build_id) {
+    if (text_empty(build_id)) return;
+    StateWorkers *workers = exec->workers;
+    for (size_t i = 0; workers && i < workers->n_build_ids; i++) if (text_same(workers->build_ids[i], build_id)) return;
+    StateWorkers next = NORN__STATE__WORKERS__INIT;
+    char *ids[BUILD_IDS_MAX];
+    size_t count = workers ? workers->n_build_ids : 0, skip = count == BUILD_IDS_MAX;      /* the oldest gives way */
+    for (size_t i = skip; i < count; i++) ids[next.n_build_ids++] = workers->build_ids[i];
+    ids[next.n_build_ids++] = pb_text(build_id);
+    next.build_ids = ids;
+    ProtobufCMessage *copy = NULL;
+    state_set_message(&copy, &next.base);
+    exec_set_single(exec, STATE_WORKERS, copy);
+    exec->visibility_changed = true;
+}
+
 static void task_completed(struct exec *exec, const HistoryEvent *event) {
     const EVENT_ATTRIBUTES(WorkflowTaskCompleted) *a = event->workflow_task_completed_event_attributes;
     CHECK(exec->task && exec->task->started_event_id == a->started_event_id);
-    exec->info->completed_started_id = a->started_event_id;
-    exec->info->completed_event_id = event->event_id;
-    exec->info->task_failures = 0;
-    exec->info->close_attempted = false;
+    StateInfo *info = exec->info;
+    if (info->task_failures || !info->completed_event_id) exec->visibility_changed = true;
+    info->completed_started_id = a->started_event_id;
+    info->completed_event_id = event->event_id;
+    info->task_failures = info->failed_cause = info->timed_out_type = 0;
+    if (a->worker_version) worker_seen(exec, a->worker_version->build_id);
+    info->close_attempted = false;
+    exec_set_single(exec, STATE_WORKFLOW_TASK, NULL);
+}
+
+/* The last of these is what TemporalReportedProblems tells. */
+static void task_failed(struct exec *exec, const HistoryEvent *event) {
+    exec->info->failed_cause = (int32_t)event->workflow_task_failed_event_attributes->cause;
+    exec->info->timed_out_type = 0;
+    exec_set_single(exec, STATE_WORKFLOW_TASK, NULL);
+}
+
+static void task_timed_out(struct exec *exec, const HistoryEvent *event) {
+    int32_t type = (int32_t)event->workflow_task_timed_out_event_attributes->timeout_type;
+    if (type != TIMEOUT_TYPE(SCHEDULE_TO_START)) {       /* that a sticky worker did not come is no problem of the run */
+        exec->info->failed_cause = 0;
+        exec->info->timed_out_type = type;
+    }
     exec_set_single(exec, STATE_WORKFLOW_TASK, NULL);
 }
 
@@ -147,8 +184,8 @@ void apply_event(struct exec *exec, const HistoryEvent *event) {
     case EVENT(WORKFLOW_TASK_SCHEDULED): task_scheduled(exec, event); break;
     case EVENT(WORKFLOW_TASK_STARTED): task_started(exec, event); break;
     case EVENT(WORKFLOW_TASK_COMPLETED): task_completed(exec, event); break;
-    case EVENT(WORKFLOW_TASK_TIMED_OUT):
-    case EVENT(WORKFLOW_TASK_FAILED): exec_set_single(exec, STATE_WORKFLOW_TASK, NULL); break;
+    case EVENT(WORKFLOW_TASK_TIMED_OUT): task_timed_out(exec, event); break;
+    case EVENT(WORKFLOW_TASK_FAILED): task_failed(exec, event); break;
 
     case EVENT(ACTIVITY_TASK_SCHEDULED):
     case EVENT(ACTIVITY_TASK_STARTED):

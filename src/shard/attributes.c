@@ -56,6 +56,46 @@ void attributes_apply(struct exec *exec, const HistoryEvent *event) {
     arena_free(&arena);
 }
 
+/* ---- the server's own ---- */
+
+enum { OWN_MAX = 4, TASK_PROBLEMS_MIN = 5 };
+
+/* Runs that a worker of no version has touched; the build ids of such workers. */
+static void add_build_ids(const struct exec *exec, struct arena *arena, SearchAttributes *own) {
+    if (!exec->info->completed_event_id) return;
+    size_t count = exec->workers ? exec->workers->n_build_ids : 0;
+    const char **texts = arena_alloc(arena, (count + 1) * sizeof *texts);
+    texts[0] = "unversioned";
+    for (size_t i = 0; i < count; i++) texts[i + 1] = arena_printf(arena, "unversioned:%s", exec->workers->build_ids[i]);
+    search_attributes_add_keywords(arena, own, "BuildIds", texts, count + 1);
+}
+
+static void add_problems(const struct exec *exec, struct arena *arena, SearchAttributes *own) {
+    const StateInfo *info = exec->info;
+    if ((uint64_t)info->task_failures < limit_or(exec->engine->limits.task_problems_min, TASK_PROBLEMS_MIN)) return;
+    bool failed = !info->timed_out_type;
+    const char *kind = failed ? "WorkflowTaskFailed" : "WorkflowTaskTimedOut";
+    const char *cause = failed ? enum_text(arena, &temporal__api__enums__v1__workflow_task_failed_cause__descriptor,
+                                           "WORKFLOW_TASK_FAILED_CAUSE_", info->failed_cause)
+                               : enum_text(arena, &temporal__api__enums__v1__timeout_type__descriptor, "TIMEOUT_TYPE_",
+                                           info->timed_out_type);
+    const char *texts[] = {arena_printf(arena, "category=%s", kind), arena_printf(arena, "cause=%sCause%s", kind, cause)};
+    search_attributes_add_keywords(arena, own, "TemporalReportedProblems", texts, ARRAY_LEN(texts));
+}
+
+SearchAttributes *attributes_shown(const struct exec *exec, struct arena *arena) {
+    SearchAttributes own = TEMPORAL__API__COMMON__V1__SEARCH_ATTRIBUTES__INIT;
+    SearchAttributesEntry *fields[OWN_MAX];
+    own.indexed_fields = fields;
+    add_build_ids(exec, arena, &own);
+    add_problems(exec, arena, &own);
+    if (!exec_open(exec) && exec->info->external_payload_count) {
+        search_attributes_add_int(arena, &own, "TemporalExternalPayloadCount", exec->info->external_payload_count);
+        search_attributes_add_int(arena, &own, "TemporalExternalPayloadSizeBytes", exec->info->external_payload_bytes);
+    }
+    return own.n_indexed_fields ? search_attributes_merge(arena, exec->search_attributes, &own) : exec->search_attributes;
+}
+
 void attributes_json(const SearchAttributes *attributes, struct buf *out) {
     search_attributes_json(attributes, out);
 }

@@ -15,6 +15,9 @@ struct status attributes_check_values(struct engine *engine, const uint8_t names
 /* A copy whose values name their declared type: what a start or an upsert writes into its event. NULL gives NULL. */
 SearchAttributes *attributes_typed(struct engine *engine, const uint8_t namespace_id[NAMESPACE_ID_LEN],
                                    const SearchAttributes *attributes, struct arena *arena);
+/* The run's attributes with those that the server sets on top: who worked on it, what is wrong with it, how much it keeps
+ * elsewhere. NULL when there are none. The rest is borrowed. */
+SearchAttributes *attributes_shown(const struct exec *exec, struct arena *arena);
 /* {"name": value, ...} for visibility filters, of typed values (search_attributes.h). */
 void attributes_json(const SearchAttributes *attributes, struct buf *out);
 

@@ -1,5 +1,6 @@
 /* describe: DescribeWorkflowExecution. */
 #include "shard/activity_describe.h"
+#include "shard/attributes.h"
 #include "shard/core.h"
 #include "shard/pb.h"
 #include "shard/workflow_task.h"
@@ -48,7 +49,9 @@ static ExecutionInfo *info_of(const struct exec *exec, struct arena *arena) {
     }
     out->root_execution = execution_of(arena, start->root_workflow_id, start->root_run_id);
     out->memo = exec->memo ? exec->memo : PB_NEW(arena, temporal__api__common__v1__memo);
-    out->search_attributes = exec->search_attributes;
+    out->search_attributes = attributes_shown(exec, arena);
+    out->external_payload_count = info->external_payload_count;
+    out->external_payload_size_bytes = info->external_payload_bytes;
     out->task_queue = start->task_queue;
     out->first_run_id = start->first_run_id;
     out->priority = start->priority;

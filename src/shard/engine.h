@@ -44,6 +44,7 @@ struct engine_limits {
     uint32_t buffered_events_bytes_max;          /* 2 MiB */
     uint64_t heartbeat_timeout_ns;               /* 30 minutes, in which a task may be heartbeated on */
     uint32_t buffered_queries_max;               /* 1 */
+    uint32_t task_problems_min;                  /* 5 failed workflow tasks in a row set TemporalReportedProblems */
 };
 
 struct engine;

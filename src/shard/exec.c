@@ -43,6 +43,7 @@ void exec_free(struct exec *exec) {
     message_free(exec->task);
     message_free(exec->memo);
     message_free(exec->search_attributes);
+    message_free(exec->workers);
     history_free(&exec->history);
     mem_free(exec);
 }
@@ -118,6 +119,7 @@ const ProtobufCMessageDescriptor *state_type(enum state_kind kind) {
     case STATE_WORKFLOW_TASK: return &norn__state__workflow_task__descriptor;
     case STATE_MEMO: return &temporal__api__common__v1__memo__descriptor;
     case STATE_SEARCH_ATTRIBUTES: return &temporal__api__common__v1__search_attributes__descriptor;
+    case STATE_WORKERS: return &norn__state__workers__descriptor;
     case STATE_ACTIVITY: return &norn__state__activity__descriptor;
     case STATE_TIMER: return &norn__state__timer__descriptor;
     case STATE_BUFFERED: return &norn__state__buffered__descriptor;
@@ -136,6 +138,7 @@ static void *single_field(struct exec *exec, enum state_kind kind) {
     case STATE_WORKFLOW_TASK: return &exec->task;
     case STATE_MEMO: return &exec->memo;
     case STATE_SEARCH_ATTRIBUTES: return &exec->search_attributes;
+    case STATE_WORKERS: return &exec->workers;
     default: UNREACHABLE("no single of kind %d", kind);
     }
 }

@@ -24,6 +24,7 @@ enum state_kind {
     STATE_WORKFLOW_TASK = 3,
     STATE_MEMO = 4,
     STATE_SEARCH_ATTRIBUTES = 5,
+    STATE_WORKERS = 6,
     STATE_ACTIVITY = 8,                /* key: scheduled event id; text: activity id */
     STATE_TIMER = 9,                   /* key: started event id; text: timer id */
     STATE_BUFFERED = 10,               /* key: sequence */
@@ -70,7 +71,8 @@ struct exec {
     StateInfo *info;
     StateWorkflowTask *task;           /* NULL: none pending */
     Memo *memo;                        /* NULL: none */
-    SearchAttributes *search_attributes;
+    SearchAttributes *search_attributes;       /* those of events; attributes_shown adds the server's own */
+    StateWorkers *workers;             /* NULL: none that names a build */
     struct items sets[STATE_KIND_COUNT - STATE_ACTIVITY];
     struct history history;
 

@@ -56,12 +56,13 @@ static const ProtobufCMessage *single(const struct exec *exec, enum state_kind k
     case STATE_WORKFLOW_TASK: return exec->task ? &exec->task->base : NULL;
     case STATE_MEMO: return exec->memo ? &exec->memo->base : NULL;
     case STATE_SEARCH_ATTRIBUTES: return exec->search_attributes ? &exec->search_attributes->base : NULL;
+    case STATE_WORKERS: return exec->workers ? &exec->workers->base : NULL;
     default: return NULL;
     }
 }
 
 void exec_pack_changes(struct exec *exec, struct buf *out) {
-    for (enum state_kind kind = STATE_START; kind <= STATE_SEARCH_ATTRIBUTES; kind++) {
+    for (enum state_kind kind = STATE_START; kind <= STATE_WORKERS; kind++) {
         if (exec->marked_singles & 1u << kind) put_patch(out, kind, 0, single(exec, kind));
     }
     exec->marked_singles = 0;
@@ -84,7 +85,7 @@ void exec_pack_changes(struct exec *exec, struct buf *out) {
 }
 
 void exec_pack_image(const struct exec *exec, struct buf *out) {
-    for (enum state_kind kind = STATE_START; kind <= STATE_SEARCH_ATTRIBUTES; kind++) {
+    for (enum state_kind kind = STATE_START; kind <= STATE_WORKERS; kind++) {
         const ProtobufCMessage *value = single(exec, kind);
         if (value) put_patch(out, kind, 0, value);
     }

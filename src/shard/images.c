@@ -20,19 +20,22 @@ static struct bytes pack(struct buf *buf, const ProtobufCMessage *message) {
 /* Buffers that a row borrows from. */
 struct row {
     struct buf memo, attributes, json;
+    struct arena arena;
 };
 
 static void row_free(struct row *row) {
     buf_free(&row->memo);
     buf_free(&row->attributes);
     buf_free(&row->json);
+    arena_free(&row->arena);
 }
 
 static struct store_visibility visibility_of(const struct exec *exec, struct row *row) {
     const StateStart *start = exec->start;
     const StateInfo *info = exec->info;
     bool closed = !exec_open(exec);
-    if (exec->search_attributes) attributes_json(exec->search_attributes, &row->json);
+    const SearchAttributes *attributes = attributes_shown(exec, &row->arena);
+    if (attributes) attributes_json(attributes, &row->json);
     else buf_append_str(&row->json, "{}");
     return (struct store_visibility){
         .workflow_type = bytes_str(start->workflow_type),
@@ -47,7 +50,7 @@ static struct store_visibility visibility_of(const struct exec *exec, struct row
         .history_size = closed ? info->history_size : 0,
         .state_transitions = closed ? info->state_transitions : 0,
         .memo = pack(&row->memo, exec->memo ? &exec->memo->base : NULL),
-        .search_attributes = pack(&row->attributes, exec->search_attributes ? &exec->search_attributes->base : NULL),
+        .search_attributes = pack(&row->attributes, attributes ? &attributes->base : NULL),
         .search_attributes_json = buf_bytes(&row->json),
     };
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "base/json_text.h"
 #include "base/timestamp.h"
 #include "shard/validate.h"
 
@@ -185,6 +186,32 @@ SearchAttributes *search_attributes_typed(struct arena *arena, const struct sear
         out->indexed_fields[i] = entry_new(arena, from->key, typed(arena, from->value, type));
     }
     return out;
+}
+
+/* ---- the server's own --------------------------------------------------------------------------------------------- */
+
+static void add(struct arena *arena, SearchAttributes *list, const char *name, struct buf *json,
+                enum search_attribute_type type) {
+    Payload *value = typed(arena, payload_json(arena, buf_bytes(json)), type);
+    list->indexed_fields[list->n_indexed_fields++] = entry_new(arena, name, value);
+    buf_free(json);
+}
+
+void search_attributes_add_keywords(struct arena *arena, SearchAttributes *list, const char *name,
+                                    const char *const *texts, size_t count) {
+    struct buf json = {0};
+    for (size_t i = 0; i < count; i++) {
+        buf_append_u8(&json, i ? ',' : '[');
+        buf_append_json(&json, bytes_str(texts[i]));
+    }
+    buf_append_u8(&json, ']');
+    add(arena, list, name, &json, SA_KEYWORD_LIST);
+}
+
+void search_attributes_add_int(struct arena *arena, SearchAttributes *list, const char *name, int64_t value) {
+    struct buf json = {0};
+    buf_printf(&json, "%lld", (long long)value);
+    add(arena, list, name, &json, SA_INT);
 }
 
 static enum search_attribute_type type_of(const Payload *payload) {

@@ -64,6 +64,11 @@ struct status search_attributes_check_size(struct arena *arena, const SearchAttr
 SearchAttributes *search_attributes_typed(struct arena *arena, const struct search_attribute_types *types,
                                           const SearchAttributes *attributes);
 
+/* Puts a value that the server sets into the list, which has room: a KeywordList of `count` texts, an Int. */
+void search_attributes_add_keywords(struct arena *arena, SearchAttributes *list, const char *name,
+                                    const char *const *texts, size_t count);
+void search_attributes_add_int(struct arena *arena, SearchAttributes *list, const char *name, int64_t value);
+
 /* `base` with `changes` on top: a value of null, an empty list or no payload removes its name. Sorted by name, so that
  * equal ones have equal bytes. NULL when none are left. */
 SearchAttributes *search_attributes_merge(struct arena *arena, const SearchAttributes *base,

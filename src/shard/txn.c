@@ -10,6 +10,7 @@
 #include "shard/directory.h"
 #include "shard/effects.h"
 #include "shard/exec_codec.h"
+#include "shard/external_payloads.h"
 #include "shard/history_calls.h"
 #include "shard/query.h"
 
@@ -43,6 +44,7 @@ static int64_t append(struct txn *txn, HistoryEvent *event, bool apply) {
     event->task_id = task_id_of(exec, event->event_id);
     /* Encoded first: the event may borrow from state that it changes. */
     info->history_size += (int64_t)history_append(&exec->history, event);
+    external_payloads_count(exec, event);
     if (apply) apply_event(exec, event);
     int64_t at = time_ns(event->event_time);
     if (at > info->last_event_time) info->last_event_time = at;

@@ -253,13 +253,21 @@ int64_t workflow_task_complete(struct txn *txn, const RespondWorkflowTaskComplet
     return txn_add_event(txn, &event);
 }
 
+static void clear_sticky(struct txn *txn) {
+    exec_touch(txn->exec, STATE_INFO);
+    if (!PLANT(txn->engine->io, STICKY_NOT_CLEARED)) state_set_text(&txn->exec->info->sticky_queue, "");
+}
+
 /* The next attempt's number; a sticky worker gets no second chance, but its failure does not count. */
 static int32_t next_attempt(struct txn *txn, int32_t attempt) {
     StateInfo *info = txn->exec->info;
-    info->task_failures++;
     exec_touch(txn->exec, STATE_INFO);
-    if (text_empty(info->sticky_queue)) return attempt + 1;
-    if (!PLANT(txn->engine->io, STICKY_NOT_CLEARED)) state_set_text(&info->sticky_queue, "");
+    if (text_empty(info->sticky_queue)) {
+        info->task_failures++;
+        txn->exec->visibility_changed = true;      /* TemporalReportedProblems */
+        return attempt + 1;
+    }
+    clear_sticky(txn);
     return attempt;
 }
 
@@ -303,9 +311,9 @@ void workflow_task_time_out(struct txn *txn, int32_t timeout_type) {
         EVENT_SET(&event, WORKFLOW_TASK_TIMED_OUT, workflow_task_timed_out, &timed_out);
         txn_add_event(txn, &event);
     }
-    int32_t next = next_attempt(txn, attempt);
-    /* That a sticky worker did not come is nobody's failure. */
-    schedule(txn, timeout_type == TIMEOUT_TYPE(SCHEDULE_TO_START) ? attempt : next);
+    bool nobody_came = timeout_type == TIMEOUT_TYPE(SCHEDULE_TO_START);       /* of a sticky queue: nobody's failure */
+    if (nobody_came) clear_sticky(txn);
+    schedule(txn, nobody_came ? attempt : next_attempt(txn, attempt));
 }
 
 void workflow_task_end_by_force(struct txn *txn, int32_t cause, const Failure *failure, const char *identity) {

@@ -46,6 +46,8 @@ static const struct field fields[] = {
     {"BinaryChecksums", NULL, TYPE(KEYWORD_LIST), MEANING_PLAIN},
     {"BuildIds", NULL, TYPE(KEYWORD_LIST), MEANING_PLAIN},
     {"TemporalReportedProblems", NULL, TYPE(KEYWORD_LIST), MEANING_PLAIN},
+    {"TemporalExternalPayloadCount", NULL, TYPE(INT), MEANING_PLAIN},
+    {"TemporalExternalPayloadSizeBytes", NULL, TYPE(INT), MEANING_PLAIN},
     {"TemporalPauseInfo", NULL, TYPE(KEYWORD_LIST), MEANING_PLAIN},
     {"TemporalNamespaceDivision", NULL, TYPE(KEYWORD), MEANING_PLAIN},
     {"TemporalScheduledById", NULL, TYPE(KEYWORD), MEANING_PLAIN},
