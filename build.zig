@@ -123,6 +123,7 @@ const Builder = struct {
     b: *std.Build,
     sources: Sources,
     gen: std.Build.LazyPath,
+    zones: std.Build.LazyPath,
     headers: std.Build.LazyPath,
     /// Where Debian keeps the libraries of this machine.
     lib_dir: []const u8,
@@ -149,6 +150,7 @@ const Builder = struct {
         m.addIncludePath(n.b.path("src"));
         if (n.has_include) m.addIncludePath(n.b.path("include"));
         m.addSystemIncludePath(n.gen);
+        m.addSystemIncludePath(n.zones);
         m.addSystemIncludePath(n.headers);
         return m;
     }
@@ -280,6 +282,7 @@ pub fn build(b: *std.Build) void {
         .b = b,
         .sources = sources,
         .gen = generate(b, sources),
+        .zones = generateZones(b),
         .headers = thirdPartyHeaders(b),
         .lib_dir = libDir(b, target.result.cpu.arch),
         .plants = plants,
@@ -497,6 +500,7 @@ const CompileCommands = struct {
             .options = options,
         };
         n.gen.addStepDependencies(&c.step);
+        n.zones.addStepDependencies(&c.step);
         n.headers.addStepDependencies(&c.step);
         return &c.step;
     }
@@ -509,7 +513,7 @@ const CompileCommands = struct {
             try flags.print(b.allocator, "\"{s}\", ", .{try std.mem.replaceOwned(u8, b.allocator, flag, "\"", "\\\"")});
         }
         for ([_][]const u8{ "src", "include", "sim", "tests" }) |dir| try flags.print(b.allocator, "\"-I{s}\", ", .{dir});
-        for ([_]std.Build.LazyPath{ c.n.gen, c.n.headers }) |dir| {
+        for ([_]std.Build.LazyPath{ c.n.gen, c.n.zones, c.n.headers }) |dir| {
             try flags.print(b.allocator, "\"-isystem\", \"{s}\", ", .{dir.getPath2(b, step)});
         }
         var out: std.ArrayList(u8) = .empty;
@@ -536,6 +540,14 @@ fn generate(b: *std.Build, sources: Sources) std.Build.LazyPath {
     run.addDirectoryArg(b.path("proto"));
     for (sources.proto) |path| run.addFileInput(b.path(path));
     return run.addOutputDirectoryArg("gen");
+}
+
+/// The tables of time zones.
+fn generateZones(b: *std.Build) std.Build.LazyPath {
+    const run = b.addSystemCommand(&.{ python(b), "-B" });
+    run.setName("generate the time zones");
+    run.addFileArg(b.path("tools/gen_zones.py"));
+    return run.addOutputDirectoryArg("zones");
 }
 
 /// The source of norn_commit (base/commit.h).
@@ -602,6 +614,7 @@ const Clang = struct {
         run.addPrefixedDirectoryArg("-I", c.n.view);
         run.addPrefixedDirectoryArg("-I", b.path("tests"));
         run.addPrefixedDirectoryArg("-isystem", c.n.gen);
+        run.addPrefixedDirectoryArg("-isystem", c.n.zones);
         run.addArgs(&.{ "-MD", "-MF" });
         _ = run.addDepFileOutputArg(b.fmt("{s}.d", .{std.fs.path.stem(path)}));
         run.addFileArg(b.path(path));

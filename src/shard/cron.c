@@ -1,12 +1,13 @@
 /* cron: the standard five fields (minute, hour, day of month, month, day of week), names of months and days, ranges,
- * lists and steps; @hourly and the like; @every with a Go duration. Times are UTC: CRON_TZ= and TZ= may only name UTC. */
+ * lists and steps; @hourly and the like; @every with a Go duration. CRON_TZ= or TZ= names a zone, else it is UTC: a
+ * local time that a change of the clocks leaves out is no slot, one that comes twice is two. */
 #include "shard/cron.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "base/bytes.h"
+#include "base/zone.h"
 
 enum { SECOND = 1000000000, YEARS_AHEAD = 5 };
 
@@ -14,7 +15,12 @@ struct schedule {
     int64_t every;                     /* ns; 0: by fields */
     uint64_t minute, hour, day, month, weekday;
     bool any_day, any_weekday;         /* "*": with both restricted, either suffices */
+    const struct zone *zone;
 };
+
+static const char bad_schedule[] = "it needs five fields (minute, hour, day of month, month, day of week), or @hourly and the like, or @every"
+                                   " with a duration";
+static const char bad_zone[] = "CRON_TZ must name a zone of the IANA database, such as Europe/Berlin or UTC";
 
 /* ---- parsing ---- */
 
@@ -108,19 +114,9 @@ static const char *shorthand(const char *text) {
     return text;
 }
 
-static bool parse(const char *text, struct schedule *out) {
+static bool parse_fields(const char *text, struct schedule *out) {
     static const struct field minute = {0, 59, NULL}, hour = {0, 23, NULL}, day = {1, 31, NULL}, month = {1, 12, months},
                               weekday = {0, 7, weekdays};
-    *out = (struct schedule){0};
-    if (strncmp(text, "CRON_TZ=", 8) == 0 || strncmp(text, "TZ=", 3) == 0) {
-        const char *zone = strchr(text, '=') + 1, *end = strchr(zone, ' ');
-        bool utc = end && ((end - zone == 3 && strncmp(zone, "UTC", 3) == 0) ||
-                           (end - zone == 7 && strncmp(zone, "Etc/UTC", 7) == 0));
-        if (!utc) return false;
-        text = end;
-        while (*text == ' ') text++;
-    }
-    if (strncmp(text, "@every ", 7) == 0) return parse_duration(text + 7, &out->every);
     const char *at = shorthand(text);
     bool star;
     bool good = parse_field(&at, &minute, &out->minute, &star) && parse_field(&at, &hour, &out->hour, &star) &&
@@ -131,9 +127,20 @@ static bool parse(const char *text, struct schedule *out) {
     return good && *at == 0;
 }
 
-bool cron_valid(const char *schedule) {
-    struct schedule parsed;
-    return parse(schedule, &parsed);
+/* NULL, or what is wrong. */
+static const char *parse(const char *text, struct schedule *out) {
+    *out = (struct schedule){.zone = zone_find(bytes_str("UTC"))};
+    if (strncmp(text, "CRON_TZ=", 8) == 0 || strncmp(text, "TZ=", 3) == 0) {
+        const char *name = strchr(text, '=') + 1, *end = strchr(name, ' ');
+        if (!end) return bad_schedule;
+        out->zone = zone_find(bytes_of(name, (size_t)(end - name)));
+        if (!out->zone) return bad_zone;
+        text = end;
+        while (*text == ' ') text++;
+    }
+    bool every = strncmp(text, "@every ", 7) == 0;
+    bool good = every ? parse_duration(text + 7, &out->every) : parse_fields(text, out);
+    return good ? NULL : bad_schedule;
 }
 
 /* ---- the calendar (days since 1970-01-01, proleptic Gregorian) ---- */
@@ -160,8 +167,8 @@ static bool day_matches(const struct schedule *schedule, int64_t days) {
     return by_day || by_weekday;
 }
 
-/* The first matching second after `after` (both in seconds); -1: none in the next years. */
-static int64_t next_after(const struct schedule *schedule, int64_t after) {
+/* The first matching second after `after` (both in seconds, of local time); -1: none in the next years. */
+static int64_t next_local(const struct schedule *schedule, int64_t after) {
     int64_t minutes = after / 60 + 1;
     for (int64_t day = minutes / 1440, last = day + 366 * YEARS_AHEAD; day <= last; day++) {
         if (!day_matches(schedule, day)) continue;
@@ -176,9 +183,37 @@ static int64_t next_after(const struct schedule *schedule, int64_t after) {
     return -1;
 }
 
+static bool matches(const struct schedule *schedule, int64_t local) {
+    int64_t minute = local / 60 % 1440;
+    return local % 60 == 0 && day_matches(schedule, local / 86400) && schedule->hour & 1ull << (minute / 60) &&
+           schedule->minute & 1ull << (minute % 60);
+}
+
+/* The same in UTC: span by span in which the zone's offset is the same. */
+static int64_t next_after(const struct schedule *schedule, int64_t after) {
+    int64_t from = after, last = after + INT64_C(86400) * 366 * YEARS_AHEAD;
+    while (from < last) {
+        struct zone_span span = zone_span_at(schedule->zone, from);
+        int64_t local = next_local(schedule, from + span.offset), at = local - span.offset;
+        if (local >= 0 && at < span.end) return at;
+        if (span.end == INT64_MAX) break;
+        from = span.end;
+        span = zone_span_at(schedule->zone, from);
+        if (matches(schedule, from + span.offset)) return from;      /* a slot at the very change */
+    }
+    return -1;
+}
+
+const char *cron_check(const char *text, int64_t now) {
+    struct schedule schedule;
+    const char *wrong = parse(text, &schedule);
+    if (wrong || schedule.every) return wrong;
+    return next_after(&schedule, now / SECOND) < 0 ? "no time can be found to satisfy the schedule" : NULL;
+}
+
 int64_t cron_backoff(const char *text, int64_t start, int64_t now) {
     struct schedule schedule;
-    if (!parse(text, &schedule)) return -1;
+    if (parse(text, &schedule)) return -1;
     int64_t next;
     if (schedule.every) {
         int64_t base = start - start % SECOND;

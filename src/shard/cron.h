@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-bool cron_valid(const char *schedule);
+/* NULL, or what is wrong with it. */
+const char *cron_check(const char *schedule, int64_t now);
 /* How long after `now` the next slot after `start` that has not passed comes, in whole seconds; -1: never. */
 int64_t cron_backoff(const char *schedule, int64_t start, int64_t now);
 

@@ -49,7 +49,9 @@ static ExecutionInfo *info_of(const struct exec *exec, struct arena *arena) {
     }
     out->root_execution = execution_of(arena, start->root_workflow_id, start->root_run_id);
     out->memo = exec->memo ? exec->memo : PB_NEW(arena, temporal__api__common__v1__memo);
+    /* Never absent: Go's DescribeWorkflow looks into it without asking. */
     out->search_attributes = attributes_shown(exec, arena);
+    if (!out->search_attributes) out->search_attributes = PB_NEW(arena, temporal__api__common__v1__search_attributes);
     out->external_payload_count = info->external_payload_count;
     out->external_payload_size_bytes = info->external_payload_bytes;
     out->task_queue = start->task_queue;

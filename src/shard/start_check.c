@@ -78,7 +78,7 @@ static void fill(struct engine *engine, struct call *call, StartWorkflowExecutio
     if (request->retry_policy) retry_policy_fill(call->arena, request->retry_policy);
 }
 
-static struct status check_timing(struct arena *arena, StartWorkflowExecutionRequest *request) {
+static struct status check_timing(struct engine *engine, struct arena *arena, StartWorkflowExecutionRequest *request) {
     TRY(check_duration(arena, request->workflow_execution_timeout, "WorkflowExecutionTimeout"));
     TRY(check_duration(arena, request->workflow_run_timeout, "WorkflowRunTimeout"));
     TRY(check_duration(arena, request->workflow_task_timeout, "WorkflowTaskTimeout"));
@@ -86,8 +86,8 @@ static struct status check_timing(struct arena *arena, StartWorkflowExecutionReq
     if (text_empty(request->cron_schedule)) return STATUS_GOOD;
     if (duration_ns(request->workflow_start_delay) > 0)
         return status_invalid(arena, "CronSchedule and WorkflowStartDelay may not be used together.");
-    if (!cron_valid(request->cron_schedule)) return status_invalid(arena, "Invalid CronSchedule.");
-    return STATUS_GOOD;
+    const char *wrong = cron_check(request->cron_schedule, engine_wall(engine));
+    return wrong ? status_invalid(arena, "Invalid CronSchedule: %s.", wrong) : STATUS_GOOD;
 }
 
 struct status start_check(struct engine *engine, struct call *call, StartWorkflowExecutionRequest *request,
@@ -103,7 +103,7 @@ struct status start_check(struct engine *engine, struct call *call, StartWorkflo
     if (signal) TRY(check_text(engine, arena, signal->signal_name, "SignalName", true));
     if (!request->task_queue) request->task_queue = PB_NEW(arena, temporal__api__taskqueue__v1__task_queue);
     TRY(task_queue_check_user(arena, request->task_queue, "", engine->limits.id_length_max));
-    TRY(check_timing(arena, request));
+    TRY(check_timing(engine, arena, request));
     fill(engine, call, request);
     TRY(retry_policy_check(arena, request->retry_policy));
     TRY(priority_check(arena, request->priority));
