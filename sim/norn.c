@@ -31,7 +31,7 @@ static void on_last(struct io *io, struct io_op *op) {
 static struct status configure(const struct server_node *node, struct arena *arena, struct config *config) {
     static const char *const loops[] = {"1", "1", "2", "3"};
     static const char *const checkpoints[] = {"100ms", "1s", "5s", "60s"};
-    static const char *const memories[] = {"0", "0", "64MiB", "32MiB"};
+    static const uint64_t memories[] = {0, 0, 4 << 20, 3 << 20};      /* a world here takes 1 to 3 MiB */
     struct io *io = node->io;
     struct world *world = world_of(io);
     bool small = node->truth->small;
@@ -40,11 +40,12 @@ static struct status configure(const struct server_node *node, struct arena *are
         {"data", "/data"}, {"grpc", "0.0.0.0:7233"}, {"http", "127.0.0.1:8080"}, {"metrics", "127.0.0.1:9090"},
         {"insecure", "true"}, {"log-format", "text"}, {"history-shards", "16"},
         {"loops", small ? "1" : loops[prng_below(&own, ARRAY_LEN(loops))]},
-        {"memory", small ? "0" : memories[prng_below(&own, ARRAY_LEN(memories))]},
         {"store.segment-size", "1MiB"}, {"store.reserve", "1MiB"}, {"store.checkpoint-bytes", "1MiB"},
         {"store.checkpoint-interval", small ? "100ms" : checkpoints[prng_below(&own, ARRAY_LEN(checkpoints))]},
     };
-    return config_load(io, flags, ARRAY_LEN(flags), arena, config);
+    struct status status = config_load(io, flags, ARRAY_LEN(flags), arena, config);
+    config->memory = small ? 0 : memories[prng_below(&own, ARRAY_LEN(memories))];      /* below what a user may choose */
+    return status;
 }
 
 static void server_fiber(void *arg) {

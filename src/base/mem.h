@@ -19,6 +19,11 @@ void mem_free(void *pointer);
 /* Bytes in use by this node now, as handed out. */
 uint64_t mem_used(void);
 
+/* For a process with a limit of memory: from now on freed memory goes back to the system early, at some cost in time. */
+void mem_keep_tight(void);
+/* Gives back what is free. */
+void mem_give_back(void);
+
 /* Copies. The results are freed with mem_free. */
 void *mem_copy(const void *data, size_t len);
 char *mem_strdup(const char *text);            /* NULL gives NULL */

@@ -37,7 +37,7 @@ enum { CONFIG_TEXT_MAX = 4096 };
     X(COUNT, loops, "loops", "1", 0, 256, NULL, "server",                                                              \
       "Threads that serve, each with a ring of its own; 0 is one for each core")                                       \
     X(BYTES, memory, "memory", "0", 0, 1024 * 1024 * CONFIG_GIB, NULL, "server",                                       \
-      "Hard limit of memory: caches shrink, then new starts are refused; 0 is none. At least 32MiB otherwise")         \
+      "Hard limit of memory: caches shrink, then starts, then signals are refused; 0 is none. At least 32MiB otherwise")\
     X(BOOL, insecure, "insecure", "false", 0, 1, NULL, "server",                                                       \
       "Allow addresses that are not loopback without mutual TLS")                                                      \
     X(TEXT, tls_cert, "tls-cert", "", 0, CONFIG_TEXT_MAX, NULL, "server",                                              \

@@ -46,6 +46,19 @@ void mem_free(void *pointer) {
 
 uint64_t mem_used(void) {
     int64_t total = 0;
-    for (int i = 0; i < COUNTERS; i++) total += atomic_load_explicit(&counters[i].bytes, memory_order_relaxed);
+    unsigned seen = atomic_load_explicit(&threads_seen, memory_order_relaxed);
+    for (unsigned i = 0; i < COUNTERS && i < seen; i++) total += atomic_load_explicit(&counters[i].bytes, memory_order_relaxed);
     return total > 0 ? (uint64_t)total : 0;
 }
+
+/* Large pieces are mapped one by one, up to a number that leaves the system's limit to others; the thresholds do not
+ * move; and threads share heaps. */
+void mem_keep_tight(void) {
+    enum { MAPPED_FROM = 32 * 1024, MAPPED_MOST = 16 * 1024, KEPT_FREE = 128 * 1024, HEAPS = 2 };
+    mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
+    mallopt(M_MMAP_MAX, MAPPED_MOST);
+    mallopt(M_TRIM_THRESHOLD, KEPT_FREE);
+    mallopt(M_ARENA_MAX, HEAPS);
+}
+
+void mem_give_back(void) { malloc_trim(0); }

@@ -30,12 +30,14 @@ static void collect_engine(const struct engine *engine, struct metrics_page *pag
     struct engine_stats stats = engine_stats(engine);
     metrics_gauge(page, "norn_executions_open", "Open executions in memory", NULL, (double)stats.open);
     metrics_gauge(page, "norn_executions_resident", "Executions in memory", NULL, (double)stats.resident);
-    metrics_gauge(page, "norn_executions_resident_bytes", "Memory of executions", NULL, (double)stats.resident_bytes);
+    metrics_gauge(page, "norn_executions_resident_bytes", "Memory of executions, about", NULL, (double)stats.resident_bytes);
     metrics_gauge(page, "norn_deadlines", "Executions with a deadline", NULL, (double)stats.deadlines);
     metrics_counter(page, "norn_transitions", "Changes of executions", NULL, (double)stats.transitions);
     metrics_counter(page, "norn_workflows_started", "Runs that began", NULL, (double)stats.workflows_started);
     metrics_counter(page, "norn_workflows_closed", "Runs that ended", NULL, (double)stats.workflows_closed);
     metrics_counter(page, "norn_execution_loads", "Executions read back from the store", NULL, (double)stats.loads);
+    metrics_gauge(page, "norn_execution_loads_waiting", "Reads of executions that wait for memory", NULL,
+                  (double)stats.loads_waiting);
     metrics_counter(page, "norn_execution_evictions", "Executions that left memory", NULL, (double)stats.evictions);
 }
 

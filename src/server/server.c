@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "server/budget.h"
 #include "server/internal.h"
 #include "telemetry/log.h"
 
@@ -85,7 +86,7 @@ static void loop_started(struct io *io, void *arg) {
 static struct engine_limits engine_limits_of(const struct server *server) {
     const struct config *config = server->config;
     return (struct engine_limits){
-        .memory_bytes = config->memory / server->loop_count,
+        .memory_bytes = memory_budget_of(config->memory, server->loop_count).heap,
         .blob_size_limit_error = (uint32_t)config->blob_size_error,
         .memo_size_limit_error = (uint32_t)config->memo_size_error,
         .id_length_max = (uint32_t)config->id_length_max,
@@ -264,6 +265,7 @@ static struct status open_store(struct server *server, struct arena *arena) {
                                     .reserve_bytes = config->store_reserve,
                                     .checkpoint_bytes = config->store_checkpoint_bytes,
                                     .checkpoint_ns = config->store_checkpoint_interval,
+                                    .cache_bytes = memory_budget_of(config->memory, server->loop_count).sqlite_cache,
                                     .no_datasync = config->store_no_datasync};
     struct store_recovery recovery = server_recovery(server);
     return store_open(server->io, &options, &recovery, arena, &server->store);
@@ -291,6 +293,7 @@ static void name_cluster(struct server *server) {
 /* Everything but the listeners. */
 static bool start(struct server *server) {
     struct arena arena = {0};
+    if (server->config->memory) mem_keep_tight();
     server_each(server, make_engine);
     struct status status = server_load_tls(server, &arena);
     if (status_ok(status)) status = open_store(server, &arena);

@@ -58,6 +58,11 @@ struct engine {
     struct list dirty, visibility;
     struct list checkpoint;            /* dirty ones that the running checkpoint still wants */
     struct list loads;                 /* struct load: reads of the store under way, with parked calls */
+    struct list loads_waiting;         /* of these, those that there is no room for yet (memory.h) */
+    uint64_t loads_begun, load_room;   /* load_room: bytes that one is expected to need */
+    bool relieving, relieved;          /* a checkpoint that makes room runs; one has ended, and no load has begun since */
+    int64_t walk_at;                   /* when to look through `lru` again */
+    uint64_t freed_bytes;              /* since memory was given back to the system */
     const struct load *absent;         /* while parked calls run again after a load that found nothing */
 
     struct list waiting_calls;         /* effects in order of their commit number */

@@ -7,6 +7,7 @@
 #include "base/plant.h"
 #include "shard/deadline_heap.h"
 #include "shard/exec_codec.h"
+#include "shard/memory.h"
 #include "shard/recover.h"
 
 static const uint8_t no_run[RUN_ID_LEN];
@@ -104,6 +105,7 @@ void directory_drop(struct engine *engine, struct exec *exec) {
     engine->stats.resident--;
     if (!exec->deleted && exec_open(exec)) engine->stats.open--;
     engine->stats.resident_bytes -= exec->memory;
+    memory_freed(engine, exec->memory);
     exec_free(exec);
 }
 
@@ -255,9 +257,10 @@ static void loaded(void *ctx, const struct store_image *image) {
         mark(MARK_LOAD_STALE);
         load->stale = false;
         list_push_back(&engine->loads, &load->link);
-        store_load(engine->store, &load->key, loaded, load);
+        directory_begin_load(load);
         return;
     }
+    memory_load_ended(engine, image);
     if (image && !exec) {
         engine->stats.loads++;
         mark(MARK_LOADED);
@@ -281,6 +284,8 @@ static void loaded(void *ctx, const struct store_image *image) {
     mem_free(load);
 }
 
+void directory_begin_load(struct load *load) { store_load(load->engine->store, &load->key, loaded, load); }
+
 static struct load *load_for(struct engine *engine, const struct store_key *key) {
     LIST_EACH(it, &engine->loads) {
         struct load *load = LIST_ENTRY(it, struct load, link);
@@ -294,7 +299,7 @@ static struct load *load_for(struct engine *engine, const struct store_key *key)
     load->key.workflow_id = load->workflow_id;
     list_init(&load->parked);
     list_push_back(&engine->loads, &load->link);
-    store_load(engine->store, &load->key, loaded, load);
+    memory_load(engine, load);
     return load;
 }
 
@@ -364,6 +369,7 @@ void directory_stop(struct engine *engine) {
 
 /* ---- memory ---- */
 
+/* For a metric; the limit counts the heap itself. */
 static size_t memory_of(const struct exec *exec) {
     size_t bytes = sizeof *exec + 1024 + (size_t)exec->info->history_size + exec->history.cap * sizeof(struct history_batch);
     for (size_t i = 0; i < ARRAY_LEN(exec->sets); i++) bytes += exec->sets[i].count * 512;
@@ -378,35 +384,11 @@ void directory_changed(struct engine *engine, struct exec *exec) {
         list_push_back(&engine->dirty, &exec->dirty_link);
     }
     directory_used(engine, exec);
-    if (engine->limits.memory_bytes && engine->stats.resident_bytes > engine->limits.memory_bytes) {
-        io_hook_arm(engine->io, &engine->hook);
-    }
+    memory_look(engine);
 }
 
 bool directory_evictable(const struct engine *engine, const struct exec *exec) {
     bool imaged = (PLANT(engine->io, EVICT_BEFORE_IMAGE) ? exec->image_given : exec->imaged) == exec->version;
     return imaged && exec->commit <= engine->durable && !exec->in_txn && !exec->pins &&
            !exec->query_count && list_empty(&exec->history_waiters) && !list_linked(&exec->visibility_link);
-}
-
-void directory_evict(struct engine *engine) {
-    uint64_t limit = engine->limits.memory_bytes;
-    if (!limit || engine->stats.resident_bytes <= limit) return;
-    /* Closed runs first, then the longest unused. */
-    for (int pass = 0; pass < 2; pass++) {
-        LIST_EACH(it, &engine->lru) {
-            if (engine->stats.resident_bytes <= limit - limit / 8) return;
-            struct exec *exec = LIST_ENTRY(it, struct exec, lru);
-            if (pass == 0 && exec_open(exec)) continue;
-            if (!directory_evictable(engine, exec)) continue;
-            mark(MARK_EVICTED);
-            engine->stats.evictions++;
-            directory_drop(engine, exec);
-        }
-    }
-    if (!list_empty(&engine->dirty)) store_checkpoint(engine->store, NULL, NULL);
-}
-
-bool directory_full(const struct engine *engine) {
-    return engine->limits.memory_bytes && engine->stats.resident_bytes > engine->limits.memory_bytes;
 }

@@ -23,6 +23,7 @@ struct parked {
 };
 struct load {
     struct list link;                  /* engine.loads */
+    struct list wait_link;             /* engine.loads_waiting, until it begins */
     struct engine *engine;
     struct list parked;
     struct store_key key;              /* its workflow_id is `workflow_id` */
@@ -45,6 +46,9 @@ void directory_park(struct load *load, struct call *call, engine_call_fn *again)
 void directory_park_task(struct load *load, struct call *poll, const struct queue_name *name,
                          const struct queue_task *task);
 
+/* Asks the store; memory_load says when. */
+void directory_begin_load(struct load *load);
+
 /* In memory, a tombstone too; NULL when not. */
 struct exec *directory_any(struct engine *engine, uint64_t number);
 /* A new run, with its ids and nothing else; it is the newest of its workflow id. */
@@ -59,11 +63,8 @@ void directory_changed(struct engine *engine, struct exec *exec);
 void directory_used(struct engine *engine, struct exec *exec);
 /* Out of the tables and freed. */
 void directory_drop(struct engine *engine, struct exec *exec);
-/* Makes room, when there is a limit: the longest unused that may leave do. */
-void directory_evict(struct engine *engine);
+/* May leave memory: the store has its last change, and nobody holds it. */
 bool directory_evictable(const struct engine *engine, const struct exec *exec);
-/* True when new starts must be refused. */
-bool directory_full(const struct engine *engine);
 /* Ends every parked call with UNAVAILABLE. */
 void directory_stop(struct engine *engine);
 

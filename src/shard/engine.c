@@ -7,11 +7,12 @@
 #include "shard/directory.h"
 #include "shard/effects.h"
 #include "shard/history_calls.h"
+#include "shard/memory.h"
 #include "shard/query.h"
 
 static void batch_over(struct io *io, struct io_hook *hook) {
     struct engine *engine = CONTAINER_OF(hook, struct engine, hook);
-    if (!engine->stopped) directory_evict(engine);
+    if (!engine->stopped) memory_relieve(engine);
 }
 
 struct engine *engine_create(struct io *io, const struct engine_host *host, const struct engine_limits *limits) {
@@ -25,6 +26,7 @@ struct engine *engine_create(struct io *io, const struct engine_host *host, cons
     list_init(&engine->visibility);
     list_init(&engine->checkpoint);
     list_init(&engine->loads);
+    list_init(&engine->loads_waiting);
     list_init(&engine->waiting_calls);
     list_init(&engine->waiting_tasks);
     engine->hook.run = batch_over;

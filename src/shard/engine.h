@@ -31,7 +31,7 @@ struct engine_host {
 
 /* Limits have the names of Temporal's dynamic configuration; zero takes the default there. */
 struct engine_limits {
-    uint64_t memory_bytes;                       /* share of --memory for this engine; 0: none */
+    uint64_t memory_bytes;                       /* of the node's whole heap (memory.h); 0: none */
     uint32_t blob_size_limit_error;              /* 2 MiB */
     uint32_t memo_size_limit_error;              /* 2 MiB */
     uint32_t id_length_max;                      /* maxIDLength 1000 */
@@ -110,7 +110,7 @@ void engine_explain(struct engine *engine, struct call *call);
 
 struct engine_stats {
     uint64_t resident, resident_bytes, open, transitions, workflows_started, workflows_closed, loads, evictions;
-    uint64_t deadlines;
+    uint64_t deadlines, loads_waiting;
 };
 struct engine_stats engine_stats(const struct engine *engine);
 

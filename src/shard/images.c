@@ -9,6 +9,7 @@
 #include "shard/directory.h"
 #include "shard/effects.h"
 #include "shard/exec_codec.h"
+#include "shard/memory.h"
 #include "shard/recover.h"
 
 static struct bytes pack(struct buf *buf, const ProtobufCMessage *message) {
@@ -155,7 +156,7 @@ static void imaged(void *ctx, uint64_t number, uint64_t version) {
         mark(MARK_EVICTED);
         engine->stats.evictions++;
         directory_drop(engine, exec);
-    } else if (directory_full(engine)) io_hook_arm(engine->io, &engine->hook);
+    } else memory_look(engine);
 }
 
 static void visibility(void *ctx, struct store_loop *loop) {

@@ -12,6 +12,7 @@
 #include "shard/effects.h"
 #include "shard/exec_codec.h"
 #include "shard/history_calls.h"
+#include "shard/memory.h"
 #include "shard/query.h"
 #include "shard/workflow_task.h"
 
@@ -113,6 +114,7 @@ static void begin(struct engine *engine) {
         if (!exec->deleted && !exec->doubt) derive(engine, exec);
     }
     deadline_arm(engine);
+    memory_look(engine);
 }
 
 void engine_start(struct engine *engine) {

@@ -2,6 +2,7 @@
 #include "shard/signal.h"
 
 #include "base/mark.h"
+#include "shard/memory.h"
 #include "shard/pb.h"
 #include "shard/validate.h"
 #include "shard/workflow_task.h"
@@ -49,7 +50,8 @@ static struct status check(struct engine *engine, const struct exec *exec, struc
     if ((uint64_t)exec->info->signal_count >= limit_or(engine->limits.signals_per_execution_max, SIGNALS_MAX)) {
         return status_invalid(arena, "exceeded workflow execution limit for signal events");
     }
-    return store_admit(engine->store, STORE_NORMAL, 8192, arena);
+    struct status status = memory_admit_signal(engine, arena);
+    return !status_ok(status) ? status : store_admit(engine->store, STORE_NORMAL, 8192, arena);
 }
 
 /* ---- with a start ---- */

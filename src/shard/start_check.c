@@ -3,7 +3,7 @@
 
 #include "shard/attributes.h"
 #include "shard/cron.h"
-#include "shard/directory.h"
+#include "shard/memory.h"
 #include "shard/pb.h"
 #include "shard/retry.h"
 #include "shard/search_attributes.h"
@@ -116,11 +116,7 @@ struct status start_check(struct engine *engine, struct call *call, StartWorkflo
 }
 
 struct status start_admit(struct engine *engine, struct call *call) {
-    if (directory_full(engine)) {
-        return status_exhausted(call->arena, EXHAUSTED_CAUSE(SYSTEM_OVERLOADED), EXHAUSTED_SCOPE(SYSTEM),
-                                "the server's memory is full: it takes no new workflows until others have closed, or with a higher "
-                                "limit (setting memory)");
-    }
+    TRY(memory_admit_start(engine, call->arena));
     return store_admit(engine->store, STORE_NORMAL, call->request_bytes.len * 2 + 8192, call->arena);
 }
 

@@ -232,8 +232,9 @@ static void free_loop(struct embedded_loop *loop) {
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */
 
+enum { MIB = 1 << 20, CACHE_USUAL = 12 * MIB };
+
 static void fill_options(struct embedded *store, const struct store_options *options) {
-    enum { MIB = 1 << 20 };
     store->options = *options;
     struct store_options *o = &store->options;
     if (!o->loops) o->loops = 1;
@@ -241,6 +242,7 @@ static void fill_options(struct embedded *store, const struct store_options *opt
     if (!o->reserve_bytes) o->reserve_bytes = 64 * MIB;
     if (!o->checkpoint_bytes) o->checkpoint_bytes = 64 * MIB;
     if (!o->checkpoint_ns) o->checkpoint_ns = INT64_C(60) * 1000 * 1000 * 1000;
+    if (!o->cache_bytes || o->cache_bytes > CACHE_USUAL) o->cache_bytes = CACHE_USUAL;
     o->segment_bytes = block_up(o->segment_bytes);
     CHECK(o->segment_bytes >= 4 * JOURNAL_BLOCK);
     o->dir = store->dir;
@@ -317,6 +319,7 @@ static void open_writer(struct io_helper *helper, void *arg) {
     struct embedded *store = work->store;
     work->result = database_open(&store->writer, DATABASE_WRITES, &store->shared, helper, store->database_path,
                                  &work->arena, &work->error);
+    if (work->result == DATABASE_OK) database_limit_cache(&store->writer, store->options.cache_bytes / 3 * 2);
     if (work->result == DATABASE_OK)
         work->result = database_meta_read(&store->writer, &store->meta, &work->arena, &work->error);
 }
@@ -326,6 +329,7 @@ static void open_loader(struct io_helper *helper, void *arg) {
     struct embedded *store = work->store;
     work->result = database_open(&store->loader, DATABASE_READS, &store->shared, helper, store->database_path,
                                  &work->arena, &work->error);
+    if (work->result == DATABASE_OK) database_limit_cache(&store->loader, store->options.cache_bytes / 6);
 }
 
 static void open_lister(struct io_helper *helper, void *arg) {
@@ -333,6 +337,7 @@ static void open_lister(struct io_helper *helper, void *arg) {
     struct embedded *store = work->store;
     work->result = database_open(&store->lister, DATABASE_READS, &store->shared, helper, store->database_path,
                                  &work->arena, &work->error);
+    if (work->result == DATABASE_OK) database_limit_cache(&store->lister, store->options.cache_bytes / 6);
 }
 
 static struct status open_failed(struct embedded *store, const struct open_work *work, struct arena *arena) {

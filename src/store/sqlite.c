@@ -98,7 +98,7 @@ static bool execute(struct database *db, const char *text) {
     return sqlite3_exec(db->sql, text, NULL, NULL, NULL) == SQLITE_OK;
 }
 
-/* The settings of every connection. Caches are small: what is hot lives in the engine's memory. */
+/* The settings of every connection. */
 static bool configure(struct database *db, enum database_role role) {
     sqlite3_busy_timeout(db->sql, 60 * 1000);
     sqlite3_db_config(db->sql, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
@@ -106,8 +106,14 @@ static bool configure(struct database *db, enum database_role role) {
     bool good = execute(db, "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0; PRAGMA secure_delete=FAST;"
                             "PRAGMA wal_autocheckpoint=0; PRAGMA synchronous=NORMAL;");
     if (role == DATABASE_CHECKS) sqlite3_db_config(db->sql, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    if (role != DATABASE_WRITES) return good && execute(db, "PRAGMA query_only=ON; PRAGMA cache_size=-2000;");
-    return good && execute(db, "PRAGMA cache_size=-8000; PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=67108864;");
+    if (role != DATABASE_WRITES) return good && execute(db, "PRAGMA query_only=ON;");
+    return good && execute(db, "PRAGMA journal_mode=WAL; PRAGMA journal_size_limit=67108864;");
+}
+
+void database_limit_cache(struct database *db, uint64_t bytes) {
+    char text[64];
+    snprintf(text, sizeof text, "PRAGMA cache_size=-%llu", (unsigned long long)(bytes / 1024));
+    CHECK(execute(db, text));
 }
 
 static bool read_number(struct database *db, const char *text, int64_t *out) {

@@ -64,6 +64,8 @@ enum database_role {
 /* Connects. The writer makes the file and its tables when they are not there. *error is in the arena. */
 enum database_result database_open(struct database *db, enum database_role role, struct vfs_shared *shared,
                                    struct io_helper *helper, const char *path, struct arena *arena, const char **error);
+/* Bounds the connection's page cache; less than the usual one. */
+void database_limit_cache(struct database *db, uint64_t bytes);
 /* Closes; the last connection to close moves the WAL into the database and removes it. */
 void database_close(struct database *db);
 

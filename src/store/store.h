@@ -90,6 +90,7 @@ struct store_options {
     uint64_t reserve_bytes;           /* 0: 64 MiB, kept for delete, terminate, retention and checkpoints */
     uint64_t checkpoint_bytes;        /* 0: 64 MiB of journal begin a checkpoint */
     int64_t checkpoint_ns;            /* 0: 60 s after the oldest change that SQLite lacks; idle: none */
+    uint64_t cache_bytes;             /* page caches of all connections to SQLite; 0, or more than it: 12 MiB */
     bool no_datasync;                 /* tests only: proves that the trace check sees a missing sync */
     /* Tests: nothing is kept on a disk, and commits fail as they may with a database elsewhere. One thread. */
     bool memory;
