@@ -338,6 +338,7 @@ pub fn build(b: *std.Build) void {
     } else run_step.dependOn(&b.addFail("src/main.c does not exist yet").step);
 
     var norn_sim: ?*std.Build.Step.Compile = null;
+    var norn_replay: ?*std.Build.Step.Compile = null;
     if (sources.has_sim_main) {
         const exe = n.executable("norn-sim", release, fast, .sim, &.{"sim/main.c"});
         norn_sim = exe;
@@ -346,7 +347,8 @@ pub fn build(b: *std.Build) void {
         stripped.root_module.strip = true;
         release_step.dependOn(&b.addInstallArtifact(stripped, .{}).step);
 
-        b.installArtifact(n.executable("norn-replay", release, fast, .replay, sources.replay));
+        norn_replay = n.executable("norn-replay", release, fast, .replay, sources.replay);
+        b.installArtifact(norn_replay.?);
 
         const run = runInstalled(b, "norn-sim");
         if (b.args) |args| run.addArgs(args);
@@ -413,7 +415,9 @@ pub fn build(b: *std.Build) void {
     for (fast.core) |lib| seam.addPrefixedFileArg("core=", lib.getEmittedBin());
     if (fast.sim) |lib| seam.addPrefixedFileArg("sim=", lib.getEmittedBin());
     if (norn) |exe| seam.addPrefixedFileArg("norn=", exe.getEmittedBin());
-    if (norn_sim) |exe| seam.addPrefixedFileArg("norn-sim=", exe.getEmittedBin());
+    for ([_]?*std.Build.Step.Compile{ norn_sim, norn_replay }) |program| {
+        if (program) |exe| seam.addPrefixedFileArg("norn-sim=", exe.getEmittedBin());
+    }
     seam.setName("check the seam");
     seam.expectExitCode(0);
     seam_step.dependOn(&seam.step);
