@@ -328,6 +328,12 @@ const char *io_env(struct io *io, const char *name) {
         if (strncmp(*at, name, len) == 0 && (*at)[len] == '=') return *at + len + 1;
     return NULL;
 }
+const char *io_env_at(struct io *io, const char *prefix, unsigned index) {
+    size_t len = strlen(prefix);
+    for (char **at = io->node->spec.env; at && *at; at++)
+        if (strncmp(*at, prefix, len) == 0 && index-- == 0) return *at;
+    return NULL;
+}
 unsigned io_cpu_count(struct io *io) { return io->node->spec.cpus ? io->node->spec.cpus : 2; }
 const char *io_hostname(struct io *io) { return io->node->spec.name; }
 uint64_t io_pid(struct io *io) { return 100 + io->node->index * 1000 + io->node->incarnation; }

@@ -66,6 +66,10 @@ const char *io_env(struct io *io, const char *name) {
     return reel_text(&io->reel, TAPE_INPUT_env);
 }
 unsigned io_cpu_count(struct io *io) { return (unsigned)reel_value(&io->reel, TAPE_INPUT_cpu_count); }
+const char *io_env_at(struct io *io, const char *prefix, unsigned index) {
+    (void)prefix, (void)index;
+    return reel_text(&io->reel, TAPE_INPUT_env_at);
+}
 const char *io_hostname(struct io *io) { return reel_text(&io->reel, TAPE_INPUT_hostname); }
 uint64_t io_pid(struct io *io) { return reel_value(&io->reel, TAPE_INPUT_pid); }
 bool io_is_terminal(struct io *io, enum io_stream stream) {

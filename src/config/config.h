@@ -65,6 +65,8 @@ struct config_setting config_setting(enum config_id id, char env_name[CONFIG_ENV
 enum config_id config_find(struct bytes name);
 /* The known name with the fewest edits; never NULL. */
 const char *config_nearest(struct bytes name);
+/* The same among the names of the environment; written to `out`. */
+void config_nearest_env(struct bytes name, char out[CONFIG_ENV_NAME_MAX]);
 
 /* All defaults. */
 void config_init(struct config *config);
@@ -73,6 +75,8 @@ struct status config_set(struct config *config, enum config_id id, struct bytes 
                          const char *where, struct arena *arena);
 /* The content of a YAML file. Keys may be nested: {limit: {maxIDLength: 500}} is limit.maxIDLength. */
 struct status config_read_yaml(struct config *config, struct bytes text, const char *file, struct arena *arena);
+/* The variables NORN_*. One that is no setting is an error, as it is in a file. */
+struct status config_read_environment(struct io *io, struct config *config, struct arena *arena);
 /* Rules that concern several settings, and defaults that depend on the environment. After all sources. */
 struct status config_finish(struct config *config, const char *xdg_data_home, const char *home, struct arena *arena);
 

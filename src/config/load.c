@@ -24,19 +24,6 @@ static struct status read_file(struct io *io, struct config *config, struct aren
     return status;
 }
 
-static struct status read_environment(struct io *io, struct config *config, struct arena *arena) {
-    for (unsigned id = 0; id < CONFIG_SETTING_COUNT; id++) {
-        char env[CONFIG_ENV_NAME_MAX];
-        config_setting((enum config_id)id, env);
-        const char *value = io_env(io, env);
-        if (!value) continue;
-        struct status status = config_set(config, (enum config_id)id, bytes_str(value), CONFIG_FROM_ENV,
-                                          arena_strdup(arena, env), arena);
-        if (!status_ok(status)) return status;
-    }
-    return STATUS_GOOD;
-}
-
 static struct status read_flag(struct config *config, const struct config_flag *flag, struct arena *arena) {
     enum config_id id = config_find(bytes_str(flag->name));
     if (id == CONFIG_SETTING_COUNT)
@@ -58,7 +45,7 @@ struct status config_load(struct io *io, const struct config_flag *flags, size_t
         if (strcmp(flags[i].name, "config") == 0) out->file = flags[i].value;
     if (out->file && !*out->file) out->file = NULL;
     struct status status = out->file ? read_file(io, out, arena) : STATUS_GOOD;
-    if (status_ok(status)) status = read_environment(io, out, arena);
+    if (status_ok(status)) status = config_read_environment(io, out, arena);
     for (size_t i = 0; status_ok(status) && i < flag_count; i++)
         if (strcmp(flags[i].name, "config") != 0) status = read_flag(out, &flags[i], arena);
     if (status_ok(status)) status = config_finish(out, io_env(io, "XDG_DATA_HOME"), io_env(io, "HOME"), arena);

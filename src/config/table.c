@@ -65,6 +65,18 @@ static unsigned edits(struct bytes a, struct bytes b) {
     return row[b.len];
 }
 
+void config_nearest_env(struct bytes name, char out[CONFIG_ENV_NAME_MAX]) {
+    unsigned best_edits = UINT32_MAX;
+    for (unsigned id = 0; id < CONFIG_SETTING_COUNT; id++) {
+        char env[CONFIG_ENV_NAME_MAX];
+        env_name(settings[id].name, env);
+        unsigned count = edits(name, bytes_str(env));
+        if (count >= best_edits) continue;
+        best_edits = count;
+        memcpy(out, env, sizeof env);
+    }
+}
+
 const char *config_nearest(struct bytes name) {
     unsigned best = 0, best_edits = edits(name, bytes_str(settings[0].name));
     for (unsigned id = 1; id < CONFIG_SETTING_COUNT; id++) {

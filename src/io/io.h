@@ -136,6 +136,9 @@ int io_argc(struct io *io);
 const char *io_arg(struct io *io, int index);
 /* NULL when not set. */
 const char *io_env(struct io *io, const char *name);
+/* Of the variables whose names begin with `prefix`, in their order: number `index`, from 0, as "NAME=value"; NULL behind the
+ * last. */
+const char *io_env_at(struct io *io, const char *prefix, unsigned index);
 unsigned io_cpu_count(struct io *io);
 const char *io_hostname(struct io *io);
 uint64_t io_pid(struct io *io);

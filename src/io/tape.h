@@ -44,7 +44,7 @@ const char *tape_call_name(unsigned call);
 /* Inputs that are taken at once, without an op. */
 #define TAPE_INPUTS(X)                                                                                       \
     X(none) X(argc) X(arg) X(env) X(cpu_count) X(hostname) X(pid) X(loop_index) X(random) X(listened) X(shared) \
-    X(stats) X(terminal) X(width) X(stack) X(resident) X(cpu_ns) X(wall) X(clock) X(recording)
+    X(stats) X(terminal) X(width) X(stack) X(resident) X(cpu_ns) X(wall) X(clock) X(recording) X(env_at)
 enum tape_input {
 #define X(name) TAPE_INPUT_##name,
     TAPE_INPUTS(X)

@@ -159,6 +159,15 @@ const char *io_arg(struct io *io, int index) {
 const char *io_env(struct io *io, const char *name) {
     return tape_text(io->log, TAPE_INPUT_env, getenv(name));
 }
+static const char *env_at(const char *prefix, unsigned index) {
+    size_t len = strlen(prefix);
+    for (char **at = environ; at && *at; at++)
+        if (strncmp(*at, prefix, len) == 0 && index-- == 0) return *at;
+    return NULL;
+}
+const char *io_env_at(struct io *io, const char *prefix, unsigned index) {
+    return tape_text(io->log, TAPE_INPUT_env_at, env_at(prefix, index));
+}
 const char *io_hostname(struct io *io) { return tape_text(io->log, TAPE_INPUT_hostname, io->node->hostname); }
 uint64_t io_pid(struct io *io) {
     return tape_value(io->log, TAPE_INPUT_pid, (uint64_t)getpid());

@@ -16,6 +16,25 @@ static void arguments(struct io *io) {
     EXPECT(io, "a process has a number", io_pid(io) > 0);
 }
 
+static void environment(struct io *io) {
+    unsigned count = 0, named = 0, found = 0;
+    char name[256];
+    for (const char *entry; (entry = io_env_at(io, "", count)); count++) {
+        const char *equals = strchr(entry, '=');
+        if (!equals || equals == entry || equals - entry >= (int)sizeof name) continue;
+        named++;
+        memcpy(name, entry, (size_t)(equals - entry));
+        name[equals - entry] = 0;
+        const char *value = io_env(io, name);
+        found += value && strcmp(value, equals + 1) == 0;
+    }
+    EXPECT(io, "there is an environment", count > 0);
+    EXPECT(io, "each variable is found by its name", named > 0 && found == named);
+    EXPECT(io, "nothing is behind the last", !io_env_at(io, "", count) && !io_env_at(io, "", UINT32_MAX));
+    EXPECT(io, "some begin with a prefix", io_env_at(io, "PA", 0) && strncmp(io_env_at(io, "PA", 0), "PA", 2) == 0);
+    EXPECT(io, "and none with another", !io_env_at(io, "NORN_NO_SUCH", 0));
+}
+
 static void entropy(struct io *io) {
     static const size_t sizes[] = {0, 1, 16, 200, 256, 257, 1024, 5000};
     uint8_t *data = mem_alloc(5000 + 1);
@@ -137,6 +156,7 @@ static void memory_is_counted(struct io *io) {
 
 static const struct scenario scenarios[] = {
     {"arguments", arguments},
+    {"environment", environment},
     {"entropy", entropy},
     {"libraries read io's clocks", libraries_read_io_clocks},
     {"libraries themselves land in io", libraries_themselves_land_in_io},

@@ -52,6 +52,9 @@ check "completes" 0 '^--follow$' "$NORN" complete -- workflow show --f
 printf 'grpc: 127.0.0.1:0\nlimit: {maxIDLength: 99}\n' >"$TEST_DIR/norn.yaml"
 check "config from a file" 0 'limit.maxIDLength +99 +.*norn.yaml:2' "$NORN" config show --config "$TEST_DIR/norn.yaml"
 check "config from the environment" 0 'loops +3 +NORN_LOOPS' env NORN_LOOPS=3 "$NORN" config show
+check "an unknown variable" 2 'no setting for the environment variable NORN_LOPS; the nearest is NORN_LOOPS' \
+    env NORN_LOPS=3 "$NORN" server --data "$TEST_DIR/never"
+check "a planted bug that is not compiled in" 2 'no setting .*NORN_PLANT;' env NORN_PLANT=reply-early "$NORN" config show
 check "config from a flag" 0 'loops +4 +--loops' env NORN_LOOPS=3 "$NORN" config show --loops 4
 echo 'blob: 1' >"$TEST_DIR/bad.yaml"
 check "config with a mistake" 2 'bad.yaml:1: there is no setting "blob"' "$NORN" config show --config "$TEST_DIR/bad.yaml"
