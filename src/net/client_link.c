@@ -204,6 +204,7 @@ static void freed(struct link *link) {
     struct grpc_client *client = link->client;
     if (link->h2) nghttp2_session_del(link->h2);
     list_remove(&link->link);
+    list_remove(&link->hook.link);       /* a call may have ended in this very batch */
     mem_free(link);
     client_link_gone(client);
 }
