@@ -5,6 +5,7 @@
 #include "shard/activity.h"
 #include "shard/attributes.h"
 #include "shard/events.h"
+#include "shard/signal.h"
 #include "shard/timer.h"
 
 static int64_t earlier(int64_t a, int64_t b) { return !a ? b : !b ? a : a < b ? a : b; }
@@ -142,12 +143,14 @@ static void task_timed_out(struct exec *exec, const HistoryEvent *event) {
 /* ---- inputs ---- */
 
 static void signaled(struct exec *exec, const HistoryEvent *event) {
-    const char *id = event->workflow_execution_signaled_event_attributes->request_id;
+    const EVENT_ATTRIBUTES(WorkflowExecutionSignaled) *a = event->workflow_execution_signaled_event_attributes;
+    const char *id = a->request_id;
     exec->info->signal_count++;
     exec_touch(exec, STATE_INFO);
     if (text_empty(id) || exec_find_text(exec, STATE_SIGNAL_REQUEST, id)) return;
     StateSignalRequest *request = state_new(&norn__state__signal_request__descriptor);
     state_set_text(&request->id, id);
+    request->name_hash = signal_name_hash(a->signal_name);
     exec_add(exec, STATE_SIGNAL_REQUEST, exec_next_sequence(exec), &request->base);
 }
 

@@ -1,6 +1,7 @@
 /* signal: WorkflowExecutionSignaled. */
 #include "shard/signal.h"
 
+#include "base/hash.h"
 #include "base/mark.h"
 #include "shard/memory.h"
 #include "shard/pb.h"
@@ -38,6 +39,13 @@ bool signal_known(const struct exec *exec, const char *request_id) {
     bool known = !text_empty(request_id) && exec_find_text(exec, STATE_SIGNAL_REQUEST, request_id);
     if (known) mark(MARK_SIGNAL_KNOWN);
     return known;
+}
+
+uint32_t signal_name_hash(const char *name) { return (uint32_t)hash64(name, strlen(name)); }
+
+bool signal_same_known(const struct exec *exec, const char *request_id, const char *name) {
+    const struct item *known = text_empty(request_id) ? NULL : exec_find_text(exec, STATE_SIGNAL_REQUEST, request_id);
+    return known && known->signal_request->name_hash == signal_name_hash(name);
 }
 
 /* Whether this run takes another signal now. */

@@ -284,11 +284,13 @@ static void answer_again(struct start *start, const StateRequest *request) {
     engine_reply_bytes(start->engine, exec, start->call, response);
 }
 
-/* True: it is answered. A signal is found by its own request id, also when its run has closed since. */
+/* True: it is answered. A signal is found by its request id. When its run has closed since it must have the same name too:
+ * Temporal starts another run then, and there are clients that use one request id for several signals. */
 static bool came_before(struct start *start) {
     const struct exec *present = start->present;
     if (start->signal) {
-        if (!signal_known(present, start->signal->request_id)) return false;
+        const char *id = start->signal->request_id, *name = start->signal->signal_name;
+        if (!(exec_open(present) ? signal_known(present, id) : signal_same_known(present, id, name))) return false;
         engine_reply_bytes(start->engine, start->present, start->call, answer(start, present, OUTCOME_USED));
         return true;
     }

@@ -230,10 +230,11 @@ static void a_signal_with_start_that_is_tried_again_after_the_close(struct bench
         assert_string_equal(response->run_id, run_id);
         assert_false(response->started);
     }
-    both.request_id = pb_text("another");
+    both.signal_name = pb_text("stop");        /* another signal, whatever its request id */
     SignalWithStartWorkflowExecutionResponse *response =
         bench_ok(bench, engine_signal_with_start_workflow_execution, &both.base, type);
     assert_true(response->started);
+    assert_string_not_equal(response->run_id, run_id);
 }
 
 static void a_run_is_described(struct bench *bench) {
