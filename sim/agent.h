@@ -43,6 +43,13 @@ uint32_t agent_dice(struct agent *agent, uint32_t bound);
 /* True `per_thousand` times in a thousand; never in the calm. */
 bool agent_mischief(struct agent *agent, uint32_t per_thousand);
 
+/* Fibers of a client for the races that it takes part in. */
+void racers_start(struct agent *agent);
+/* Reads a run's history; the model compares. False when a call failed. */
+bool client_look(struct agent *agent, const struct truth_flow *flow, const char *run_id);
+/* Reads all runs that a list has of the id, which are to be closed, and compares each with its row. */
+bool client_look_at_all(struct agent *agent, const struct truth_flow *flow);
+
 /* Small messages. */
 char *agent_text(struct arena *arena, const char *text);
 Payloads *agent_payload(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -360,13 +360,48 @@ static void read_chain(struct agent *agent, struct truth_flow *flow) {
 
 /* ---- what a client does with an open workflow ---- */
 
-/* Reads the open run, for the model to compare. */
-static void look(struct agent *agent, struct truth_flow *flow) {
-    if (!flow->run_id[0]) return;
+bool client_look(struct agent *agent, const struct truth_flow *flow, const char *run_id) {
     struct truth_run run = {0};
-    snprintf(run.run_id, sizeof run.run_id, "%s", flow->run_id);
-    read_pages(agent, flow, &run);
+    snprintf(run.run_id, sizeof run.run_id, "%s", run_id);
+    bool good = read_pages(agent, flow, &run);
     world_free(run.events);
+    return good;
+}
+
+static void look(struct agent *agent, const struct truth_flow *flow) {
+    if (flow->run_id[0]) client_look(agent, flow, flow->run_id);
+}
+
+/* A row of a list against the run's history, which has been read whole. */
+static void check_row(struct agent *agent, const struct truth_flow *flow, const PB(Workflow__V1__WorkflowExecutionInfo) *row) {
+    const struct model_run *run = model_run(model_of(agent, flow), row->execution->run_id);
+    bool running = row->status == TEMPORAL__API__ENUMS__V1__WORKFLOW_EXECUTION_STATUS__WORKFLOW_EXECUTION_STATUS_RUNNING;
+    if (running || !model_seen_closed(run) || (size_t)row->history_length != model_seen(run))
+        world_fail(agent->truth->world, WORLD_INCORRECT, "%s, run %s: a list shows it %s with %lld events; it is %s with %zu",
+                   flow->id, row->execution->run_id, running ? "open" : "closed", (long long)row->history_length,
+                   model_seen_closed(run) ? "closed" : "open", model_seen(run));
+}
+
+bool client_look_at_all(struct agent *agent, const struct truth_flow *flow) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(ListWorkflowExecutionsRequest) *request = AGENT_NEW(&arena, list_workflow_executions_request);
+    WS(ListWorkflowExecutionsResponse) *response;
+    request->namespace_ = agent_text(&arena, flow->namespace);
+    request->query = arena_printf(&arena, "WorkflowId = '%s'", flow->id);
+    bool good = agent_call(agent, "ListWorkflowExecutions", request, AGENT_TYPE(list_workflow_executions_response),
+                           CALL_SECONDS * SIM_SECOND, &result, &response);
+    for (size_t i = 0; good && i < response->n_executions; i++) {
+        good = client_look(agent, flow, response->executions[i]->execution->run_id);
+        if (good) check_row(agent, flow, response->executions[i]);
+    }
+    size_t known = model_run_count(model_of(agent, flow));
+    if (good && response->n_executions < known)
+        world_fail(agent->truth->world, WORLD_INCORRECT, "%s: a list shows %zu runs, and %zu are known", flow->id,
+                   response->n_executions, known);
+    grpc_result_free(&result);
+    arena_free(&arena);
+    return good;
 }
 
 /* A list finds it right after its start, and shows how it is. */
@@ -495,4 +530,5 @@ void client_start(struct io *io, void *arg) {
         *job = (struct job){client, flow};
         agent_fiber(&client->agent, "flow", job_main, job);
     }
+    racers_start(&client->agent);
 }

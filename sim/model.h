@@ -38,6 +38,7 @@ void model_read(struct model_run *run, uint64_t from, size_t count);
 /* As far as anyone has read it. */
 bool model_seen_closed(const struct model_run *run);
 size_t model_seen(const struct model_run *run);
+size_t model_run_count(const struct model_id *id);
 
 /* ---- effects: what somebody asks for, that a history shows in the end ---- */
 
@@ -66,6 +67,7 @@ struct model_call {
     const char *request;                 /* of a start: its request id */
     enum model_reuse reuse;
     enum model_conflict conflict;
+    bool with_signal;
     struct model_run *run;
     enum model_status status;
 };
@@ -82,6 +84,8 @@ struct model_op;
 /* A call begins, of this node. */
 struct model_op *model_begins(struct model_id *id, unsigned node, const struct model_call *call);
 void model_ends(struct model_op *op, const struct model_result *result);
+/* Calls whose answers were lost and that may still take effect: each doubles the states that are possible. */
+unsigned model_lost(struct model_id *id);
 
 /* ---- workflow tasks ---- */
 

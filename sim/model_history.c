@@ -356,6 +356,7 @@ void model_saw(struct model_run *run, const Event *event) {
 
 bool model_seen_closed(const struct model_run *run) { return run->closed; }
 size_t model_seen(const struct model_run *run) { return run->count; }
+size_t model_run_count(const struct model_id *id) { return id->run_count; }
 
 /* ---- whole reads ---- */
 

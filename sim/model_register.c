@@ -4,13 +4,15 @@
  * states that the id may be in, each with the calls under way that have taken effect in it, and what they then had to
  * answer. When an answer comes, the states are gone on to by every order of the calls under way, and those that do not
  * fit the answer are dropped. None left: no order explains what was answered. A call whose answer was lost stays under
- * way as long as its bytes may still reach the server: as long as the server lives. */
+ * way as long as its bytes may still reach the server: for a while, and as long as the server lives. */
 #include "base/check.h"
 #include "base/hash.h"
 
 #include "model_internal.h"
 
-enum { SLOTS = 32, COPIES_MAX = 3, STATES_MAX = 16384, TABLE = 4 * STATES_MAX };       /* STATES_MAX: a few dozen are usual */
+enum { SLOTS = 32, COPIES_MAX = 2, STATES_MAX = 16384, TABLE = 4 * STATES_MAX };       /* STATES_MAX: a few dozen are usual */
+
+enum { LOST_SECONDS = 120 };             /* cuts and pauses last 40 s at most */
 
 /* Names of runs: none, those that are known by their index, and those that a request made and nobody has named yet. */
 enum { RUN_NONE = 0, RUN_KNOWN = 1, RUN_OF_REQUEST = 256, RUN_AFTER = 4096 };
@@ -33,6 +35,7 @@ struct model_op {
     struct model_call call;
     unsigned slot, node, life;           /* who calls, and in which life */
     unsigned lost_in;                    /* the server's life at which the answer was lost; 0: it is under way */
+    int64_t lost_at;
     uint16_t request;
 };
 
@@ -60,18 +63,34 @@ static struct model_set *set_of(struct model_register *reg) {
     return model->set;
 }
 
-static void add(struct model_register *reg, const struct state *state) {
-    struct model_set *set = set_of(reg);
+/* Its entry in the table, or the free one where it belongs. */
+static uint32_t *entry_of(struct model_set *set, const struct state *state) {
     for (uint64_t at = hash64(state, sizeof *state);; at++) {
         uint32_t *entry = &set->table[at % TABLE];
-        if (*entry && memcmp(&set->states[*entry - 1], state, sizeof *state) == 0) return;
-        if (*entry) continue;
-        CHECKF(set->count < STATES_MAX, "workflow %s: too many states are possible", reg->id->workflow_id);
-        set->used[set->count] = (uint32_t)(at % TABLE);
-        set->states[set->count] = *state;
-        *entry = ++set->count;
-        return;
+        if (!*entry || memcmp(&set->states[*entry - 1], state, sizeof *state) == 0) return entry;
     }
+}
+
+static void add(struct model_register *reg, const struct state *state) {
+    struct model_set *set = set_of(reg);
+    uint32_t *entry = entry_of(set, state);
+    if (*entry) return;
+    CHECKF(set->count < STATES_MAX, "workflow %s: too many states are possible", reg->id->workflow_id);
+    set->used[set->count] = (uint32_t)(entry - set->table);
+    set->states[set->count] = *state;
+    *entry = ++set->count;
+}
+
+/* The same state, where a lost call has not taken effect yet, is in the set too: all that can follow from this one can
+ * follow from that. */
+static bool needless(const struct model_register *reg, struct model_set *set, const struct state *state) {
+    for (unsigned slot = 0; slot < SLOTS; slot++) {
+        if (!reg->ops[slot] || !reg->ops[slot]->lost_in || state->slots[slot].outcome == OUTCOME_PENDING) continue;
+        struct state earlier = *state;
+        memset(&earlier.slots[slot], 0, sizeof earlier.slots[slot]);
+        if (*entry_of(set, &earlier)) return true;
+    }
+    return false;
 }
 
 /* The set becomes the register's, and is empty again. */
@@ -81,8 +100,9 @@ static void take(struct model_register *reg) {
         reg->cap = set->count * 2;
         reg->states = world_realloc(reg->states, reg->cap * sizeof *reg->states);
     }
-    memcpy(reg->states, set->states, set->count * sizeof *reg->states);
-    reg->count = set->count;
+    reg->count = 0;
+    for (unsigned i = 0; i < set->count; i++)
+        if (!needless(reg, set, &set->states[i])) reg->states[reg->count++] = set->states[i];
     for (unsigned i = 0; i < set->count; i++) set->table[set->used[i]] = 0;
     set->count = 0;
 }
@@ -165,7 +185,8 @@ static bool fits(struct state *state, const struct model_op *op, const struct mo
     enum outcome outcome = (enum outcome)state->slots[op->slot].outcome;
     if (result->refused) return outcome == OUTCOME_PENDING;
     if (outcome == OUTCOME_PENDING || result->not_found != (outcome == OUTCOME_NOT_FOUND)) return false;
-    if (result->met != (outcome == OUTCOME_MET) || result->used != (outcome == OUTCOME_USED)) return false;
+    if (result->met != (outcome == OUTCOME_MET)) return false;
+    if (!op->call.with_signal && result->used != (outcome == OUTCOME_USED)) return false;
     if (op->call.kind == MODEL_DESCRIBE && !result->not_found && state->slots[op->slot].status != result->status) return false;
     if (!result->run) return true;
     uint16_t run = state->slots[op->slot].run;
@@ -235,6 +256,7 @@ static bool writes(const struct model_op *op) {
 static void lose(struct model_op *op) {
     struct model_register *reg = op->reg;
     op->lost_in = life(reg, reg->id->model->server);
+    op->lost_at = world_now(reg->id->model->world);
     for (unsigned i = 0; i < reg->count; i++) lose_outcome(&reg->states[i], op->slot);
     unsigned copies = 0;
     for (unsigned slot = 0; slot < SLOTS; slot++) {
@@ -245,14 +267,15 @@ static void lose(struct model_op *op) {
     if (!writes(op) || copies > COPIES_MAX) forget(reg, op->slot);
 }
 
-/* Calls that cannot take effect any more: the server that they were sent to is gone. */
+/* Calls that cannot take effect any more: the server that they were sent to is gone, or no cut of a link lasts so long. */
 static void forget_dead(struct model_register *reg) {
     unsigned now = life(reg, reg->id->model->server);
+    int64_t recent = world_now(reg->id->model->world) - LOST_SECONDS * SIM_SECOND;
     for (unsigned slot = 0; slot < SLOTS; slot++) {
         struct model_op *op = reg->ops[slot];
         if (!op) continue;
         if (!op->lost_in && life(reg, op->node) != op->life) lose(op);
-        if (!reg->ops[slot] || !op->lost_in || op->lost_in >= now) continue;
+        if (!reg->ops[slot] || !op->lost_in || (op->lost_in >= now && op->lost_at > recent)) continue;
         go_on(reg);
         forget(reg, slot);
     }
@@ -287,6 +310,14 @@ static uint16_t request_number(struct model_register *reg, const char *request) 
 }
 
 uint16_t model_run_name(const struct model_run *run) { return (uint16_t)(RUN_KNOWN + run->index); }
+
+unsigned model_lost(struct model_id *id) {
+    struct model_register *reg = register_of(id);
+    forget_dead(reg);
+    unsigned count = 0;
+    for (unsigned slot = 0; slot < SLOTS; slot++) count += reg->ops[slot] && reg->ops[slot]->lost_in;
+    return count;
+}
 
 struct model_result model_result(enum status_code code) {
     bool met = code == STATUS_ALREADY_EXISTS, not_found = code == STATUS_NOT_FOUND, maybe = model_known(code) == KNOWN_MAYBE;

@@ -114,6 +114,23 @@ static void leave_out(struct truth *truth, const struct ranges *kept) {
 
 static unsigned at_most(unsigned count, unsigned limit) { return limit && limit < count ? limit : count; }
 
+static void make_races(struct truth *truth) {
+    struct prng *prng = world_prng(truth->world, PRNG_WORKLOAD);
+    truth->race_count = (unsigned)prng_below(prng, TRUTH_RACES_MAX + 1);
+    for (unsigned i = 0; i < truth->race_count; i++) {
+        struct truth_race *race = &truth->races[i];
+        snprintf(race->flow.id, sizeof race->flow.id, "race-%u", i);
+        race->flow.namespace = truth->namespaces[0];
+        race->flow.start_at = prng_skewed(prng, SIM_SECOND, 30 * SIM_SECOND);
+        race->pace = (unsigned)prng_skewed(prng, 2, 3000);
+        unsigned racers = (unsigned)prng_range(prng, 2, TRUTH_RACERS_MAX);
+        for (unsigned k = 0; k < racers; k++)
+            truth->racers[truth->racer_count++] = (struct truth_racer){
+                .race = race, .client = (unsigned)prng_below(prng, truth->client_count),
+                .steps = (unsigned)prng_range(prng, 5, 15), .last = k == 0};
+    }
+}
+
 static unsigned add(struct truth *truth, struct nemesis *nemesis, const char *name, io_start_fn *start,
                     unsigned weight) {
     unsigned node = world_add_node(truth->world, &(struct world_node){
@@ -153,6 +170,7 @@ static void *begin(struct world *world, struct nemesis *nemesis, const struct ru
     truth->namespace_count = (unsigned)prng_range(prng, 1, TRUTH_NAMESPACES_MAX);
     truth->strict = !world_faulty(world);
     make_flows(truth);
+    make_races(truth);
     leave_out(truth, &options->workflows);
     nemesis_set_exited(nemesis, exited, truth);
     truth->server = add(truth, nemesis, "server", server_node_start, 6);
@@ -200,6 +218,8 @@ static void *begin_small(struct world *world, struct nemesis *nemesis, const str
 
 static bool finished(void *arg) {
     struct truth *truth = arg;
+    for (unsigned i = 0; i < truth->race_count; i++)
+        if (!truth->races[i].over) return false;
     return (truth->calm ? truth->judged_count : truth->closed_count) == truth->flow_count;
 }
 
@@ -217,6 +237,11 @@ static void explain(void *arg) {
         fprintf(stderr, "  %s run %s script %s: %s, %u of %u signals\n", flow->id, flow->run_id, flow->script, flow->at,
                 flow->signal_next, flow->signals_wanted);
     }
+    for (unsigned i = 0; i < truth->race_count; i++)
+        if (!truth->races[i].over)
+            fprintf(stderr, "  %s: %u clients race, newest run %s\n", truth->races[i].flow.id,
+                    truth_racing(truth, &truth->races[i]),
+                    truth->races[i].flow.run_id);
 }
 
 static void check(void *arg) {
@@ -238,10 +263,11 @@ static bool ended(void *arg) {
 static void report(void *arg) {
     const struct truth *truth = arg;
     fprintf(stderr, "%u workflows: %llu starts, %llu signals, %llu cancels, %llu queries, %llu workflow tasks, "
-            "%llu activities, %llu heartbeats, %llu lists, %llu duplicates, %llu dropped tasks, %llu histories; server started %u "
+            "%llu activities, %llu heartbeats, %llu terminations, %llu describes, %llu lists, %llu duplicates, %llu dropped tasks, %llu histories; server started %u "
             "times\n", truth->flow_count, (unsigned long long)truth->starts, (unsigned long long)truth->signals,
             (unsigned long long)truth->cancels, (unsigned long long)truth->queries, (unsigned long long)truth->tasks,
-            (unsigned long long)truth->activities, (unsigned long long)truth->heartbeats, (unsigned long long)truth->lists,
+            (unsigned long long)truth->activities, (unsigned long long)truth->heartbeats, (unsigned long long)truth->terminations,
+            (unsigned long long)truth->describes, (unsigned long long)truth->lists,
             (unsigned long long)truth->duplicates, (unsigned long long)truth->dropped,
             (unsigned long long)truth->histories, world_incarnation(truth->world, truth->server));
 }

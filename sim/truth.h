@@ -5,7 +5,7 @@
 
 #include "model.h"
 
-enum { TRUTH_NAMESPACES_MAX = 3 };
+enum { TRUTH_NAMESPACES_MAX = 3, TRUTH_RACES_MAX = 3, TRUTH_RACERS_MAX = 3 };
 enum { TRUTH_SIGNALS_MAX = 8, TRUTH_FLOWS_MAX = 256, TRUTH_RUNS_MAX = 4 };
 
 struct truth_run {
@@ -30,10 +30,35 @@ struct truth_flow {
     char at[24];                         /* what its client does now, for reports */
 };
 
+/* A start of a race, tried until its answer is certain. */
+struct truth_start {
+    unsigned number, tries, script;
+    bool with_signal;
+    enum model_reuse reuse;
+    enum model_conflict conflict;
+};
+
+/* A workflow id that several clients fight for (racer.c). */
+struct truth_race {
+    struct truth_flow flow;              /* its namespace and id; its run_id is one that was described */
+    unsigned requests, pace, empty_told;
+    bool over;
+};
+
+struct truth_racer {
+    struct truth_race *race;
+    unsigned client, steps;
+    bool last;                           /* it ends the race */
+    struct truth_start start;
+};
+
 struct truth {
     struct world *world;
     struct model *model;
     struct truth_flow flows[TRUTH_FLOWS_MAX];
+    struct truth_race races[TRUTH_RACES_MAX];
+    struct truth_racer racers[TRUTH_RACES_MAX * TRUTH_RACERS_MAX];
+    unsigned race_count, racer_count;
     unsigned flow_count, closed_count, judged_count;
     unsigned server, clients[4], client_count, workers[4], worker_count;
     char plant[64], *server_env[2];      /* the server's environment: a planted bug */
@@ -43,11 +68,13 @@ struct truth {
     bool strict;                         /* a seed without outside faults: the server has no excuse */
     bool small;                          /* no mischief, and one configuration */
     bool calm;                           /* clients fetch histories now */
-    uint64_t lists, starts, signals, cancels, queries, tasks, activities, heartbeats, histories, duplicates, dropped;
+    uint64_t terminations, describes, lists, starts, signals, cancels, queries, tasks, activities, heartbeats, histories, duplicates, dropped;
     unsigned told[16];
 };
 
 void truth_run_add(struct truth_run *run, const struct flow_event *event);
+/* How many still take part. */
+unsigned truth_racing(const struct truth *truth, const struct truth_race *race);
 void truth_free(struct truth *truth);
 /* world_fail when the histories do not fit what clients know, or are wrong in themselves. */
 void judge_flow(struct truth *truth, struct truth_flow *flow);
