@@ -72,19 +72,25 @@ static void check_strict(struct agent *agent, const char *method, const struct s
                status_code_name(status->code), status->message);
 }
 
-bool agent_call(struct agent *agent, const char *method, const void *request, const ProtobufCMessageDescriptor *type,
-                int64_t timeout, struct grpc_result *result, void *response) {
+bool agent_call_of(struct agent *agent, const char *service, const char *method, const void *request,
+                   const ProtobufCMessageDescriptor *type, int64_t timeout, struct grpc_result *result, void *response) {
     *result = (struct grpc_result){.status = {STATUS_CANCELLED, "ending"}};
     ProtobufCMessage *message = NULL;
     if (agent->ending) return false;
     char path[128];
-    snprintf(path, sizeof path, "/temporal.api.workflowservice.v1.WorkflowService/%s", method);
+    snprintf(path, sizeof path, "/%s/%s", service, method);
     grpc_call_wait(agent->client, path, request, type, io_now(agent->io) + timeout, result, &message);
     *(ProtobufCMessage **)response = message;
     check_strict(agent, method, &result->status);
     bool good = status_ok(result->status) && message;
     if (good) world_operation_count(agent->truth->world, method);
     return good;
+}
+
+bool agent_call(struct agent *agent, const char *method, const void *request, const ProtobufCMessageDescriptor *type,
+                int64_t timeout, struct grpc_result *result, void *response) {
+    return agent_call_of(agent, "temporal.api.workflowservice.v1.WorkflowService", method, request, type, timeout, result,
+                         response);
 }
 
 /* The call that is to be taken back, when it is still under way then. */

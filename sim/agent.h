@@ -32,6 +32,9 @@ void agent_fiber_ends(struct agent *agent);
 /* One call of WorkflowService. False unless OK: the status is in result, which is freed by the caller either way. */
 bool agent_call(struct agent *agent, const char *method, const void *request, const ProtobufCMessageDescriptor *type,
                 int64_t timeout, struct grpc_result *result, void *response);
+/* The same of another service. */
+bool agent_call_of(struct agent *agent, const char *service, const char *method, const void *request,
+                   const ProtobufCMessageDescriptor *type, int64_t timeout, struct grpc_result *result, void *response);
 /* The same, but the call is taken back after `patience`, as a client does that goes away. */
 bool agent_call_cancel(struct agent *agent, const char *method, const void *request,
                        const ProtobufCMessageDescriptor *type, int64_t timeout, int64_t patience,
@@ -47,6 +50,10 @@ bool agent_mischief(struct agent *agent, uint32_t per_thousand);
 void racers_start(struct agent *agent);
 /* Reads a run's history; the model compares. False when a call failed. */
 bool client_look(struct agent *agent, const struct truth_flow *flow, const char *run_id);
+/* The live state of a run (the newest when run_id is empty) is what its history tells. False when the call failed. */
+bool client_check_state(struct agent *agent, const struct truth_flow *flow, const char *run_id);
+/* A fiber for the audit, on the first client. */
+void audit_start(struct agent *agent);
 /* Reads all runs that a list has of the id, which are to be closed, and compares each with its row. */
 bool client_look_at_all(struct agent *agent, const struct truth_flow *flow);
 

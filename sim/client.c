@@ -440,6 +440,7 @@ static void something(struct agent *agent, struct truth_flow *flow) {
     case 0: look(agent, flow); break;
     case 1: list(agent, flow, false); break;
     case 2: if (flow->before) look(agent, flow->before); break;
+    case 4: client_check_state(agent, flow, flow->run_id); break;
     case 3: if (flow->cancel_wanted && flow->cancelled == KNOWN_NOT) start_again(agent, flow); break;
     default: if (!flow->has_again) query(agent, flow);
     }
@@ -523,6 +524,7 @@ void client_start(struct io *io, void *arg) {
     agent_begin(&client->agent, io, truth, "temporal-cli");   /* not shown what is only virtual */
     client->agent.ended = client_ended;
     if (truth->clients[0] == world_node_of(io)) agent_fiber(&client->agent, "namespaces", namespaces_main, client);
+    if (truth->clients[0] == world_node_of(io) && !truth->small) audit_start(&client->agent);
     for (unsigned i = 0; i < truth->flow_count; i++) {
         struct truth_flow *flow = &truth->flows[i];
         if (truth->clients[flow->client] != world_node_of(io) || flow->judged) continue;

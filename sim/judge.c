@@ -164,5 +164,6 @@ void truth_free(struct truth *truth) {
     for (unsigned i = 0; i < truth->flow_count; i++)
         for (unsigned r = 0; r < TRUTH_RUNS_MAX; r++) world_free(truth->flows[i].runs[r].events);
     model_free(truth->model);
+    world_free(truth->answers);
     world_free(truth);
 }

@@ -14,6 +14,11 @@ struct model *model_create(struct world *world, unsigned server) {
     return model;
 }
 
+static void free_effect(struct model_effect *effect) {
+    for (struct model_shown *it = effect->shown, *next; it; it = next) next = it->next, world_free(it);
+    world_free(effect);
+}
+
 static void free_run(struct model_run *run) {
     for (struct model_activity *it = run->activities, *next; it; it = next) next = it->next, world_free(it);
     for (struct model_timer *it = run->timers, *next; it; it = next) next = it->next, world_free(it);
@@ -25,7 +30,7 @@ void model_free(struct model *model) {
     for (struct model_id *id = model->ids, *next_id; id; id = next_id) {
         next_id = id->next;
         for (struct model_run *it = id->runs, *next; it; it = next) next = it->next, free_run(it);
-        for (struct model_effect *it = id->effects, *next; it; it = next) next = it->next, world_free(it);
+        for (struct model_effect *it = id->effects, *next; it; it = next) next = it->next, free_effect(it);
         model_register_free(id->reg);
         world_free(id);
     }
@@ -51,6 +56,20 @@ struct model_run *model_run(struct model_id *id, const char *run_id) {
     *run = (struct model_run){.next = id->runs, .id = id, .index = id->run_count++};
     snprintf(run->run_id, sizeof run->run_id, "%s", run_id);
     return id->runs = run;
+}
+
+size_t model_runs(const struct model *model) {
+    size_t count = 0;
+    for (const struct model_id *id = model->ids; id; id = id->next) count += id->run_count;
+    return count;
+}
+
+const char *model_run_text(const struct model_run *run) { return run->run_id; }
+
+void model_each_run(struct model *model, void (*fn)(struct model_run *run, const char *namespace, const char *workflow_id, void *arg),
+                    void *arg) {
+    for (struct model_id *id = model->ids; id; id = id->next)
+        for (struct model_run *run = id->runs; run; run = run->next) fn(run, id->namespace, id->workflow_id, arg);
 }
 
 uint64_t model_now(struct model *model) { return ++model->now; }
@@ -96,15 +115,26 @@ static bool fits(const struct model_effect *effect, const struct model_run *run,
     return effect->kind == kind && effect->key == key && (any || effect->run == run);
 }
 
+int64_t model_shown_as(const struct model_effect *effect, const struct model_run *run) {
+    for (const struct model_shown *it = effect->shown; it; it = it->next)
+        if (it->run == run) return it->event;
+    return 0;
+}
+
+void model_shown_add(struct model_effect *effect, const struct model_run *run, int64_t event) {
+    struct model_shown *shown = world_alloc(sizeof *shown);
+    *shown = (struct model_shown){effect->shown, run, event};
+    effect->shown = shown;
+}
+
 bool model_show(struct model_run *run, enum model_kind kind, uint64_t key, int64_t event, bool *twice) {
     bool asked = false;
     *twice = false;
     for (struct model_effect *it = run->id->effects; it; it = it->next) {
         if (!fits(it, run, kind, key)) continue;
         asked |= model_effect_known(it) != KNOWN_NOT;
-        *twice |= it->shown_in == run;
-        it->shown_in = run;
-        it->shown_as = event;
+        *twice |= model_shown_as(it, run) != 0;
+        model_shown_add(it, run, event);
     }
     return asked;
 }

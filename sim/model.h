@@ -39,6 +39,10 @@ void model_read(struct model_run *run, uint64_t from, size_t count);
 bool model_seen_closed(const struct model_run *run);
 size_t model_seen(const struct model_run *run);
 size_t model_run_count(const struct model_id *id);
+size_t model_runs(const struct model *model);
+const char *model_run_text(const struct model_run *run);
+void model_each_run(struct model *model, void (*fn)(struct model_run *run, const char *namespace, const char *workflow_id, void *arg),
+                    void *arg);
 
 /* ---- effects: what somebody asks for, that a history shows in the end ---- */
 

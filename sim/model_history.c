@@ -366,11 +366,12 @@ static bool may_hold_back(const struct model_run *run, enum model_kind kind) {
 }
 
 static bool is_shown(const struct model_run *run, const struct model_effect *effect, size_t count) {
+    int64_t shown = model_shown_as(effect, run);
     switch (effect->kind) {
     case EFFECT_ACTIVITY_FAILED: return true;            /* the next attempt leaves no trace of it */
     case EFFECT_CANCEL: return run->cancel_requested || run->closed;     /* a closed run takes it, and does nothing */
-    case EFFECT_TASK_FAILED: return effect->attempt > 1 || effect->shown_in == run;
-    default: return (effect->shown_in == run && (size_t)effect->shown_as <= count) || may_hold_back(run, effect->kind);
+    case EFFECT_TASK_FAILED: return effect->attempt > 1 || shown;
+    default: return (shown && (size_t)shown <= count) || may_hold_back(run, effect->kind);
     }
 }
 

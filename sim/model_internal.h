@@ -9,6 +9,12 @@ enum { MODEL_COMMANDS_MAX = FLOW_ITEMS_MAX + 2, MODEL_RUNS_MAX = 64 };
 #define MODEL_TASK_CAUSE                                                                                       \
     TEMPORAL__API__ENUMS__V1__WORKFLOW_TASK_FAILED_CAUSE__WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE
 
+struct model_shown {
+    struct model_shown *next;
+    const struct model_run *run;
+    int64_t event;
+};
+
 struct model_effect {
     struct model_effect *next;           /* of its id, newest first */
     struct model_id *id;
@@ -17,8 +23,7 @@ struct model_effect {
     uint64_t key, answered_at;           /* in the model's order: first acknowledged */
     unsigned open, lost;                 /* tries under way, and without a certain answer */
     bool acknowledged;
-    struct model_run *shown_in;          /* the newest run in whose history it was seen */
-    int64_t shown_as;                    /* the event */
+    struct model_shown *shown;           /* where histories have it: once in a run at most */
     /* Of EFFECT_TASK_COMPLETED: its commands. Of attempts: which. */
     unsigned command_count;
     struct model_command { int event_type; uint64_t key; } commands[MODEL_COMMANDS_MAX];
@@ -118,6 +123,9 @@ _Noreturn void model_fail(const struct model_run *run, const char *format, ...) 
     } while (0)
 
 enum known model_effect_known(const struct model_effect *effect);
+/* The event of the run that shows it; 0 is none. */
+int64_t model_shown_as(const struct model_effect *effect, const struct model_run *run);
+void model_shown_add(struct model_effect *effect, const struct model_run *run, int64_t event);
 /* An effect of its own, even when the same was asked for before. */
 struct model_effect *model_ask_new(struct model_id *id, struct model_run *run, enum model_kind kind, uint64_t key);
 /* Notes that an event shows it. False when nobody has asked for it; *twice: one of the run shows it already. */

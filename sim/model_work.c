@@ -126,8 +126,7 @@ void model_batch_ends(struct model_run *run) {
         if (it->kind != EFFECT_TASK_COMPLETED || it->run != run || it->major != run->completion->major) continue;
         REQUIRE(run, !it->acknowledged || candidate(run, it, it->major, commands, run->command_at, true) == it,
                 "the events after event %lld are not what the acknowledged completion asked for", (long long)run->batch);
-        it->shown_in = run;
-        it->shown_as = run->batch;
+        model_shown_add(it, run, run->batch);
     }
     run->batch = 0;
 }

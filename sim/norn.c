@@ -216,19 +216,37 @@ static void *begin_small(struct world *world, struct nemesis *nemesis, const str
     return truth;
 }
 
-static bool finished(void *arg) {
-    struct truth *truth = arg;
+static bool work_done(const struct truth *truth) {
     for (unsigned i = 0; i < truth->race_count; i++)
         if (!truth->races[i].over) return false;
     return (truth->calm ? truth->judged_count : truth->closed_count) == truth->flow_count;
+}
+
+/* In the calm, once all has ended, the audit: it asks for one restart of the server. */
+static bool audited(struct truth *truth) {
+    struct world *world = truth->world;
+    if (truth->audit == AUDIT_WAITS) truth->audit = AUDIT_BEFORE;
+    if (truth->audit == AUDIT_RESTART) {
+        unsigned life = world_incarnation(world, truth->server);
+        if (!truth->restart_from) truth->restart_from = life;
+        truth->strict = false;           /* calls meet a server that ends */
+        workload_end_node(world, truth->server, &truth->told[9]);
+        if (life > truth->restart_from) truth->audit = AUDIT_AFTER;
+    }
+    return truth->audit == AUDIT_DONE;
+}
+
+static bool finished(void *arg) {
+    struct truth *truth = arg;
+    return work_done(truth) && (!truth->calm || truth->small || audited(truth));
 }
 
 static void calmed(void *arg) { ((struct truth *)arg)->calm = true; }
 
 static void explain(void *arg) {
     struct truth *truth = arg;
-    fprintf(stderr, "%u of %u workflows have ended, %u were judged; the others:\n", truth->closed_count,
-            truth->flow_count, truth->judged_count);
+    fprintf(stderr, "%u of %u workflows have ended, %u were judged, the audit is in phase %u of %u; the others:\n",
+            truth->closed_count, truth->flow_count, truth->judged_count, truth->audit, AUDIT_DONE);
     unsigned shown = 0;
     for (unsigned i = 0; i < truth->flow_count && shown < 10; i++) {
         const struct truth_flow *flow = &truth->flows[i];

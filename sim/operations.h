@@ -9,6 +9,10 @@
     X(RegisterNamespace, 20)                                                                                   \
     X(StartWorkflowExecution, 1)                                                                               \
     X(SignalWorkflowExecution, 5)                                                                              \
+    X(SignalWithStartWorkflowExecution, 20)                                                                    \
+    X(TerminateWorkflowExecution, 20)                                                                          \
+    X(DescribeWorkflowExecution, 1)                                                                            \
+    X(Explain, 1)                                                                                              \
     X(RequestCancelWorkflowExecution, 20)                                                                      \
     X(QueryWorkflow, 20)                                                                                       \
     X(ListWorkflowExecutions, 20)                                                                              \

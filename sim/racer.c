@@ -213,6 +213,7 @@ static enum model_status describe(struct agent *agent, struct truth_race *race) 
         outcome.run = model_run(id_of(agent, race), response->workflow_execution_info->execution->run_id);
         snprintf(race->flow.run_id, sizeof race->flow.run_id, "%s", response->workflow_execution_info->execution->run_id);
     }
+    race->absent = outcome.not_found;
     model_ends(op, &outcome);
     agent->truth->describes += good;
     grpc_result_free(&result);
@@ -244,9 +245,10 @@ static void step(struct agent *agent, struct truth_racer *racer) {
 static void end_race(struct agent *agent, struct truth_race *race) {
     while (!agent->ending && !race->over) {
         enum model_status status = describe(agent, race);
-        if (status == MODEL_NONE && !race->flow.run_id[0] && race->empty_told++ > 2) race->over = true;
+        bool settled = !model_lost(id_of(agent, race));      /* else a start may still come */
+        if (race->absent && settled) race->over = true;
         else if (status == MODEL_OPEN || status == MODEL_CONTINUED) terminate(agent, race);
-        else if (status != MODEL_NONE) race->over = client_look_at_all(agent, &race->flow);
+        else if (status != MODEL_NONE && settled) race->over = client_look_at_all(agent, &race->flow);
         if (!race->over) agent_sleep(agent, 200 * SIM_MS);
     }
 }

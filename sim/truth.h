@@ -41,8 +41,8 @@ struct truth_start {
 /* A workflow id that several clients fight for (racer.c). */
 struct truth_race {
     struct truth_flow flow;              /* its namespace and id; its run_id is one that was described */
-    unsigned requests, pace, empty_told;
-    bool over;
+    unsigned requests, pace;
+    bool absent, over;                   /* absent: as last described */
 };
 
 struct truth_racer {
@@ -50,6 +50,15 @@ struct truth_racer {
     unsigned client, steps;
     bool last;                           /* it ends the race */
     struct truth_start start;
+};
+
+/* The audit's phases: it is done once (audit.c). */
+enum truth_audit { AUDIT_WAITS, AUDIT_BEFORE, AUDIT_RESTART, AUDIT_AFTER, AUDIT_DONE };
+
+/* What was answered about a run before the audit's restart: hashes. */
+struct truth_answer {
+    const struct model_run *run;
+    uint64_t description, row;
 };
 
 struct truth {
@@ -68,6 +77,9 @@ struct truth {
     bool strict;                         /* a seed without outside faults: the server has no excuse */
     bool small;                          /* no mischief, and one configuration */
     bool calm;                           /* clients fetch histories now */
+    enum truth_audit audit;
+    struct truth_answer *answers;
+    unsigned answer_count, restart_from; /* the server's life before the audit's restart */
     uint64_t terminations, describes, lists, starts, signals, cancels, queries, tasks, activities, heartbeats, histories, duplicates, dropped;
     unsigned told[16];
 };

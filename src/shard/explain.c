@@ -2,6 +2,7 @@
 #include "norn/admin.pb-c.h"
 #include "shard/core.h"
 #include "shard/pb.h"
+#include "shard/verify.h"
 #include "shard/workflow_task.h"
 
 typedef Norn__Admin__V1__ExplainRequest ExplainRequest;
@@ -87,5 +88,6 @@ void engine_explain(struct engine *engine, struct call *call) {
     out.close_time = pb_time(call->arena, exec->info->close_time);
     out.events = exec_next_event_id(exec) - 1;
     if (exec_open(exec)) explain_open(exec, engine_wall(engine), &out, call->arena);
+    if (request->check_state) out.difference = pb_text(verify_difference(exec, call->arena));
     engine_reply(engine, exec, call, &out.base);
 }

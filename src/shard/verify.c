@@ -1,20 +1,27 @@
 /* verify: live states against their histories and against the engine's own tables. */
+#include "shard/verify.h"
+
 #include "replay/rebuild.h"
 #include "shard/core.h"
 #include "shard/deadline.h"
 #include "shard/directory.h"
 
-static void verify_history(const struct exec *exec) {
+const char *verify_difference(const struct exec *exec, struct arena *arena) {
     struct rebuild_ids ids = {exec->number, exec->hash, exec->start->namespace_id.data, exec_workflow_id(exec),
                               exec_run_id(exec)};
     struct exec *rebuilt = rebuild_state(&ids, &exec->history);
-    CHECKF(rebuilt, "the history of run %s is malformed", exec_run_id(exec));
+    if (!rebuilt) return "the history is malformed";
     rebuild_add_buffered(rebuilt, exec);
+    const char *difference = rebuild_difference(exec, rebuilt, arena);
+    exec_free(rebuilt);
+    return difference;
+}
+
+static void verify_history(const struct exec *exec) {
     struct arena arena = {0};
-    const char *difference = rebuild_difference(exec, rebuilt, &arena);
+    const char *difference = verify_difference(exec, &arena);
     CHECKF(!difference, "run %s of workflow %s: %s", exec_run_id(exec), exec_workflow_id(exec), difference);
     arena_free(&arena);
-    exec_free(rebuilt);
 }
 
 static void verify_one(struct engine *engine, const struct exec *exec) {
