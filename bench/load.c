@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/mem.h"
+#include "base/pbpack.h"
 
 #define SERVICE "/temporal.api.workflowservice.v1.WorkflowService/"
 
@@ -20,13 +20,11 @@ void load_connect(struct load *load) {
 
 void load_call(struct load *load, struct grpc_client *client, const char *method, const ProtobufCMessage *request,
                int64_t timeout, grpc_done_fn *done, void *ctx) {
-    size_t len = protobuf_c_message_get_packed_size(request);
-    uint8_t *packed = mem_alloc(len);
+    struct arena arena = {0};
     char path[160];
-    protobuf_c_message_pack(request, packed);
     snprintf(path, sizeof path, SERVICE "%s", method);
-    grpc_call(client, path, bytes_of(packed, len), io_now(load->io) + timeout, done, ctx);
-    mem_free(packed);
+    grpc_call(client, path, pbpack(&arena, request), io_now(load->io) + timeout, done, ctx);
+    arena_free(&arena);
 }
 
 /* A server may refuse under load; the run goes on, and its report says how often. */

@@ -41,6 +41,7 @@ enum phase_kind {
     PHASE_BACKLOG,                    /* starts without a worker, then the worker drains them */
     PHASE_POLLS,                      /* idle long polls: what they cost in memory */
     PHASE_SERVING,                    /* waits for the server's first answer */
+    PHASE_MICRO,                      /* no server: parts of it, alone */
     PHASE_DISK,                       /* no server: writes and data syncs */
 };
 struct scenario {
@@ -57,6 +58,8 @@ struct load_options {
     double seconds, warm_up;
     const char *pid, *file;
     uint32_t bytes;
+    const char *part;                 /* of PHASE_MICRO; NULL: all */
+    uint32_t rounds;                  /* of PHASE_MICRO; 0: for `seconds` */
 };
 
 /* Results of one stretch of time. */
@@ -107,8 +110,8 @@ void load_worker_begin(struct load *load);
 /* load_polls.c */
 void load_polls(struct load *load);
 
-/* load_run.c: on the fiber */
-void load_run(struct load *load);
+/* load_run.c: on the fiber. False: what was asked for does not exist. */
+bool load_run(struct load *load);
 
 /* disk.c */
 void disk_run(struct load *load);

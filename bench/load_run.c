@@ -1,6 +1,7 @@
 /* load_run: the phases of a scenario, on the fiber. */
 #include "base/mem.h"
 #include "load.h"
+#include "micro.h"
 
 enum { WARM_LEAST = 3, STEADY_LEAST = 20 };
 static const int64_t LOOK_NS = 100 * MILLISECOND, MORE_NS = 15 * SECOND, LEFT_NS = 15 * SECOND;
@@ -73,14 +74,18 @@ static void run_serving(struct load *load) {
     }
 }
 
-void load_run(struct load *load) {
+bool load_run(struct load *load) {
+    if (load->options.scenario->phase == PHASE_MICRO)
+        return micro_run(load->io, load->options.part, load->options.seconds, load->options.rounds);
     switch (load->options.scenario->phase) {
     case PHASE_LOOP: load_connect(load); run_loop(load); break;
     case PHASE_BACKLOG: load_connect(load); run_backlog(load); break;
     case PHASE_POLLS: load_connect(load); load_polls(load); break;
     case PHASE_SERVING: run_serving(load); break;
     case PHASE_DISK: disk_run(load); break;
+    case PHASE_MICRO: break;
     }
     load->stopping = true;
     report_print(load);
+    return true;
 }

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "load.h"
+#include "micro.h"
 
 static const struct scenario scenarios[] = {
     {"one", "workflows of one activity (11 events)", PHASE_LOOP, {SCRIPT_ACTIVITY, 1, 1}},
@@ -22,6 +23,8 @@ static const struct scenario scenarios[] = {
      {SCRIPT_ACTIVITY, 0, 0}},
     {"polls", "--polls idle long polls, and the memory that they take", PHASE_POLLS, {SCRIPT_ACTIVITY, 0, 0}},
     {"serving", "asks until the server answers, and tells when that was", PHASE_SERVING, {SCRIPT_ACTIVITY, 0, 0}},
+    {"micro", "what each part costs alone, without a server: micro [PART] [--seconds S | --rounds N]", PHASE_MICRO,
+     {SCRIPT_ACTIVITY, 0, 0}},
     {"disk", "writes of --bytes to --file, each with its data sync", PHASE_DISK, {SCRIPT_ACTIVITY, 0, 0}},
 };
 
@@ -29,6 +32,7 @@ static void print_help(void) {
     printf("norn-bench SCENARIO [--address IP:PORT] [--in-flight N | --rate STARTS_A_SECOND] [--pollers N]\n"
            "           [--seconds S] [--warm-up S] [--pid SERVER_PID] [--polls N] [--file PATH] [--bytes N]\n\n");
     for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) printf("  %-8s %s\n", scenarios[i].name, scenarios[i].what);
+    micro_help();
 }
 
 static double number(const char *name, const char *text, double least, double most) {
@@ -52,6 +56,7 @@ static bool take(struct load_options *options, const char *name, const char *val
     else if (strcmp(name, "--bytes") == 0) options->bytes = (uint32_t)number(name, value, 1, 1 << 20);
     else if (strcmp(name, "--pid") == 0) options->pid = value;
     else if (strcmp(name, "--file") == 0) options->file = value;
+    else if (strcmp(name, "--rounds") == 0) options->rounds = (uint32_t)number(name, value, 1, 1e9);
     else return false;
     return true;
 }
@@ -59,9 +64,9 @@ static bool take(struct load_options *options, const char *name, const char *val
 static void run(void *arg) {
     struct load *load = arg;
     load->fiber = fiber_current(load->io);
-    load_run(load);
+    bool good = load_run(load);
     fflush(stdout);
-    io_exit(load->io, 0);
+    io_exit(load->io, good ? 0 : 2);
 }
 
 static void on_start(struct io *io, void *arg) {
@@ -82,7 +87,9 @@ int main(int argc, char **argv) {
         print_help();
         return argc > 1 && strcmp(argv[1], "--help") == 0 ? 0 : 2;
     }
-    for (int i = 2; i < argc; i += 2) {
+    int from = 2;
+    if (options->scenario->phase == PHASE_MICRO && argc > 2 && argv[2][0] != '-') options->part = argv[from++];
+    for (int i = from; i < argc; i += 2) {
         if (i + 1 < argc && take(options, argv[i], argv[i + 1])) continue;
         fprintf(stderr, "norn-bench: bad option %s; see norn-bench --help\n", argv[i]);
         return 2;
