@@ -13,6 +13,7 @@ enum { ARENA_BLOCK_FIRST = 2048 - 32, ARENA_BLOCK_MAX = 64 * 1024 - 32, ARENA_AL
 struct arena_block {
     struct arena_block *next;
     size_t cap;
+    bool lent;
     _Alignas(ARENA_ALIGN) uint8_t data[];
 };
 
@@ -21,32 +22,61 @@ static size_t next_block_size(const struct arena *arena) {
     return arena->total * 2 < ARENA_BLOCK_MAX ? arena->total * 2 : ARENA_BLOCK_MAX;
 }
 
-void *arena_alloc(struct arena *arena, size_t size) {
+static void add_block(struct arena *arena, size_t size) {
+    size_t usual = next_block_size(arena), cap = size > usual ? size : usual;
+    struct arena_block *block = mem_realloc(NULL, sizeof *block + cap);
+    block->cap = cap;
+    block->lent = false;
+    block->next = arena->blocks;
+    arena->blocks = block;
+    arena->used = 0;
+    arena->total += cap;
+}
+
+void arena_begin(struct arena *arena, struct arena_first *first) {
+    _Static_assert(sizeof(struct arena_block) < sizeof *first / 4, "most of it is for what is allocated");
+    struct arena_block *block = (struct arena_block *)(void *)first;
+    *block = (struct arena_block){.cap = sizeof *first - sizeof *block, .lent = true};
+    *arena = (struct arena){.blocks = block, .total = block->cap};
+}
+
+uint8_t *arena_rest(struct arena *arena, size_t *room) {
+    *room = arena->blocks ? arena->blocks->cap - arena->used : 0;
+    return arena->blocks ? arena->blocks->data + arena->used : NULL;
+}
+
+uint8_t *arena_reserve(struct arena *arena, size_t size, size_t *room) {
     CHECK(size <= SIZE_MAX / 4);
+    if (!arena->blocks || arena->blocks->cap - arena->used < size) add_block(arena, size);
+    return arena_rest(arena, room);
+}
+
+void arena_take(struct arena *arena, size_t size) {
+    size_t left = arena->blocks->cap - arena->used;
+    CHECK(size <= left);
     size = (size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
-    if (!arena->blocks || arena->blocks->cap - arena->used < size) {
-        size_t usual = next_block_size(arena), cap = size > usual ? size : usual;
-        struct arena_block *block = mem_alloc(sizeof *block + cap);
-        block->cap = cap;
-        block->next = arena->blocks;
-        arena->blocks = block;
-        arena->used = 0;
-        arena->total += cap;
-    }
-    void *out = arena->blocks->data + arena->used;
-    arena->used += size;
+    arena->used += size < left ? size : left;
+}
+
+static void *take(struct arena *arena, size_t size) {
+    size_t room;
+    uint8_t *out = arena_reserve(arena, size, &room);
+    arena_take(arena, size);
     return out;
 }
 
+void *arena_alloc(struct arena *arena, size_t size) { return memset(take(arena, size), 0, size); }
+
 void *arena_copy(struct arena *arena, const void *data, size_t len) {
-    void *copy = arena_alloc(arena, len);
+    void *copy = take(arena, len);
     if (len) memcpy(copy, data, len);
     return copy;
 }
 
 char *arena_text(struct arena *arena, struct bytes bytes) {
-    char *text = arena_alloc(arena, bytes.len + 1);
+    char *text = take(arena, bytes.len + 1);
     if (bytes.len) memcpy(text, bytes.data, bytes.len);
+    text[bytes.len] = 0;
     return text;
 }
 
@@ -59,7 +89,7 @@ char *arena_vprintf(struct arena *arena, const char *format, va_list args) {
     va_copy(again, args);
     int len = vsnprintf(NULL, 0, format, args);
     CHECK(len >= 0);
-    char *text = arena_alloc(arena, (size_t)len + 1);
+    char *text = take(arena, (size_t)len + 1);
     vsnprintf(text, (size_t)len + 1, format, again);
     va_end(again);
     return text;
@@ -73,7 +103,7 @@ char *arena_printf(struct arena *arena, const char *format, ...) {
     return text;
 }
 
-static void *pb_alloc(void *arena, size_t size) { return arena_alloc(arena, size); }
+static void *pb_alloc(void *arena, size_t size) { return take(arena, size); }      /* protobuf-c sets every byte */
 static void pb_free(void *arena, void *pointer) { (void)arena, (void)pointer; }
 
 ProtobufCAllocator *arena_pb(struct arena *arena) {
@@ -85,7 +115,7 @@ void arena_free(struct arena *arena) {
     while (arena->blocks) {
         struct arena_block *block = arena->blocks;
         arena->blocks = block->next;
-        mem_free(block);
+        if (!block->lent) mem_free(block);
     }
     *arena = (struct arena){0};
 }

@@ -16,6 +16,14 @@ struct arena {
     ProtobufCAllocator allocator;    /* set by arena_pb */
 };
 
+/* Memory of the caller's for the first things in an arena: for one that lives only within a function and its callees. */
+enum { ARENA_FIRST_BYTES = 1024 };
+struct arena_first {
+    _Alignas(16) uint8_t bytes[ARENA_FIRST_BYTES];
+};
+/* Begins an empty arena with it; arena_free leaves the memory to the caller. */
+void arena_begin(struct arena *arena, struct arena_first *first);
+
 void *arena_alloc(struct arena *arena, size_t size);      /* zeroed, aligned to 16 */
 void *arena_copy(struct arena *arena, const void *data, size_t len);
 char *arena_strdup(struct arena *arena, const char *text);
@@ -23,6 +31,11 @@ char *arena_strdup(struct arena *arena, const char *text);
 char *arena_text(struct arena *arena, struct bytes bytes);
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
 char *arena_vprintf(struct arena *arena, const char *format, va_list args);
+/* For writers that learn how long something is while they write it: the room that is there, not zeroed; at least `size`
+ * bytes of it; and taking of what was written there. */
+uint8_t *arena_rest(struct arena *arena, size_t *room);
+uint8_t *arena_reserve(struct arena *arena, size_t size, size_t *room);
+void arena_take(struct arena *arena, size_t size);
 /* An allocator for protobuf-c unpack; its free does nothing. Valid while the arena is. */
 ProtobufCAllocator *arena_pb(struct arena *arena);
 void arena_free(struct arena *arena);                     /* leaves it zeroed */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 void *mem_copy(const void *data, size_t len) {
-    void *copy = mem_alloc(len);
+    void *copy = mem_realloc(NULL, len);
     if (len) memcpy(copy, data, len);
     return copy;
 }

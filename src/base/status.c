@@ -2,6 +2,7 @@
 #include "base/status.h"
 
 #include "base/check.h"
+#include "base/pbpack.h"
 
 const char *status_code_name(enum status_code code) {
     static const char *const names[] = {
@@ -21,10 +22,7 @@ struct status status_make(struct arena *arena, enum status_code code, const char
 }
 
 struct status status_detail(struct arena *arena, struct status status, const ProtobufCMessage *detail) {
-    size_t len = protobuf_c_message_get_packed_size(detail);
-    uint8_t *data = arena_alloc(arena, len);
-    protobuf_c_message_pack(detail, data);
     status.detail_type = detail->descriptor->name;
-    status.detail = bytes_of(data, len);
+    status.detail = pbpack(arena, detail);
     return status;
 }

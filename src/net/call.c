@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/pbpack.h"
 #include "base/plant.h"
 #include "net/gzip.h"
 #include "net/tls_session.h"
@@ -173,10 +174,8 @@ static void send_message(struct net_call *call, uint8_t *framed, size_t message_
 void rpc_reply(struct io *io, struct rpc_call *rpc, const ProtobufCMessage *message) {
     struct net_call *call = (struct net_call *)rpc;
     if (!net_call_take_back(io, call)) return;
-    size_t len = protobuf_c_message_get_packed_size(message);
-    uint8_t *framed = arena_alloc(&rpc->arena, GRPC_PREFIX_LEN + len);
-    protobuf_c_message_pack(message, framed + GRPC_PREFIX_LEN);
-    send_message(call, framed, len);
+    struct bytes framed = pbpack_behind(&rpc->arena, GRPC_PREFIX_LEN, message);
+    send_message(call, (uint8_t *)(uintptr_t)framed.data, framed.len - GRPC_PREFIX_LEN);
 }
 
 void rpc_reply_bytes(struct io *io, struct rpc_call *rpc, struct bytes message) {
@@ -218,14 +217,12 @@ static void stream_refresh(struct net_call *call) {
 
 void net_call_stream_send(struct net_call *call, const ProtobufCMessage *message) {
     if (!call->connection || (call->replied && !call->reply_open)) return;
-    uint8_t prefix[GRPC_PREFIX_LEN];
-    size_t len = protobuf_c_message_get_packed_size(message), sent = call->queue.len - call->reply.len;
-    grpc_prefix_store(prefix, false, (uint32_t)len);
-    buf_consume(&call->queue, sent);
+    uint8_t prefix[GRPC_PREFIX_LEN] = {0};
+    buf_consume(&call->queue, call->queue.len - call->reply.len);
     buf_append(&call->queue, prefix, sizeof prefix);
-    buf_reserve(&call->queue, len);
-    protobuf_c_message_pack(message, call->queue.data + call->queue.len);
-    call->queue.len += len;
+    size_t begin = call->queue.len;
+    pbpack_append(&call->queue, message);
+    grpc_prefix_store(call->queue.data + begin - sizeof prefix, false, (uint32_t)(call->queue.len - begin));
     if (call->replied) {
         call->connection->reply_bytes += call->queue.len - call->reply.len;
         call->reply = buf_bytes(&call->queue);

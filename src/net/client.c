@@ -2,6 +2,7 @@
 #include "net/client.h"
 
 #include "base/mem.h"
+#include "base/pbpack.h"
 #include "fiber/fiber.h"
 #include "net/client_internal.h"
 #include "net/gzip.h"
@@ -308,10 +309,7 @@ void grpc_call_wait(struct grpc_client *client, const char *path, const Protobuf
     *result = (struct grpc_result){0};
     *response = NULL;
     struct waiter waiter = {.fiber = fiber_current(io), .result = result};
-    size_t len = protobuf_c_message_get_packed_size(request);
-    uint8_t *packed = arena_alloc(&result->arena, len);
-    protobuf_c_message_pack(request, packed);
-    grpc_call(client, path, bytes_of(packed, len), deadline, wake, &waiter);
+    grpc_call(client, path, pbpack(&result->arena, request), deadline, wake, &waiter);
     while (!waiter.done) fiber_park(io);
     if (!status_ok(result->status)) return;
     *response = protobuf_c_message_unpack(response_type, arena_pb(&result->arena), result->message.len,

@@ -43,7 +43,7 @@ static bool apply_batch(struct exec *exec, const struct history_batch *batch, st
 struct exec *rebuild_state(const struct rebuild_ids *ids, const struct history *history) {
     struct exec *exec = empty_state(ids);
     bool good = true;
-    for (size_t i = 0; good && i < history->count + history->tail_count; i++) {
+    for (size_t i = 0; good && i < history->count + history_tail_count(history); i++) {
         struct history_batch batch = i < history->count ? history->batches[i] : history_tail(history, i - history->count);
         struct arena arena = {0};
         good = apply_batch(exec, &batch, &arena);
@@ -85,8 +85,8 @@ static void text(struct compare *compare, const char *what, const char *live, co
 
 static void message(struct compare *compare, const char *what, const void *live, const void *rebuilt) {
     if (compare->difference) return;
-    struct bytes a = live ? pb_pack(compare->arena, live) : (struct bytes){0};
-    struct bytes b = rebuilt ? pb_pack(compare->arena, rebuilt) : (struct bytes){0};
+    struct bytes a = live ? pbpack(compare->arena, live) : (struct bytes){0};
+    struct bytes b = rebuilt ? pbpack(compare->arena, rebuilt) : (struct bytes){0};
     if (!bytes_equal(a, b)) compare->difference = arena_printf(compare->arena, "%s is not what history tells", what);
 }
 

@@ -42,20 +42,6 @@ int64_t duration_ns(const PbDuration *duration) {
     return duration ? scaled(duration->seconds, duration->nanos) : 0;
 }
 
-struct bytes pb_pack(struct arena *arena, const ProtobufCMessage *message) {
-    size_t size = protobuf_c_message_get_packed_size(message);
-    uint8_t *data = arena_alloc(arena, size);
-    CHECK(protobuf_c_message_pack(message, data) == size);
-    return bytes_of(data, size);
-}
-
-void pb_append(struct buf *buf, const ProtobufCMessage *message) {
-    size_t size = protobuf_c_message_get_packed_size(message);
-    buf_reserve(buf, size);
-    CHECK(protobuf_c_message_pack(message, buf->data + buf->len) == size);
-    buf->len += size;
-}
-
 void *pb_unpack(struct arena *arena, const ProtobufCMessageDescriptor *type, struct bytes bytes) {
     static const uint8_t nothing[1];
     return protobuf_c_message_unpack(type, arena_pb(arena), bytes.len, bytes.data ? bytes.data : nothing);

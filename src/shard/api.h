@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/pbpack.h"
 #include "base/status.h"
 #include "norn/state.pb-c.h"
 #include "temporal/api/command/v1/message.pb-c.h"
@@ -101,9 +102,6 @@ PbDuration *pb_duration(struct arena *arena, int64_t ns);             /* never N
 int64_t time_ns(const PbTimestamp *time);
 int64_t duration_ns(const PbDuration *duration);
 
-/* Packing: the encoded message, in the arena or appended to a buffer. */
-struct bytes pb_pack(struct arena *arena, const ProtobufCMessage *message);
-void pb_append(struct buf *buf, const ProtobufCMessage *message);
 /* Unpacks into the arena; NULL when malformed. */
 void *pb_unpack(struct arena *arena, const ProtobufCMessageDescriptor *type, struct bytes bytes);
 /* A field of type message or bytes: tag, length, bytes. */

@@ -3,11 +3,10 @@
 
 #include <stdarg.h>
 
+#include "base/pbpack.h"
+
 void call_set_reply(struct call *call, const ProtobufCMessage *response) {
-    size_t len = protobuf_c_message_get_packed_size(response);
-    uint8_t *data = arena_alloc(call->arena, len);
-    protobuf_c_message_pack(response, data);
-    call_set_reply_bytes(call, bytes_of(data, len));
+    call_set_reply_bytes(call, pbpack(call->arena, response));
 }
 
 void call_set_reply_bytes(struct call *call, struct bytes response) {

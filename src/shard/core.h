@@ -80,6 +80,9 @@ struct engine {
     struct io_op wait_timer;
     int64_t wait_timer_at;
 
+    struct buf record;                 /* the next record is packed here */
+    struct history_tail *spare_tail;
+
     struct engine_stats stats;
 };
 

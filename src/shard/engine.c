@@ -72,6 +72,8 @@ void engine_destroy(struct engine *engine) {
     map_free(&engine->ids);
     mem_free(engine->heap);
     heap_free(&engine->waits);
+    buf_free(&engine->record);
+    history_tail_free(engine->spare_tail);
     list_remove(&engine->hook.link);       /* it may be armed: the last checkpoint let executions go */
     mem_free(engine);
 }

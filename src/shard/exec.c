@@ -97,7 +97,7 @@ void state_set_message(ProtobufCMessage **field, const ProtobufCMessage *message
     *field = NULL;
     if (message) {
         struct buf packed = {0};
-        pb_append(&packed, message);
+        pbpack_append(&packed, message);
         static const uint8_t nothing[1];
         *field = protobuf_c_message_unpack(message->descriptor, exec_pb(), packed.len, packed.len ? packed.data : nothing);
         CHECK(*field);

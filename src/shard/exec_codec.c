@@ -22,21 +22,12 @@ static void put_number(struct buf *out, unsigned field, uint64_t value) {
 }
 
 static void put_patch(struct buf *out, enum state_kind kind, int64_t key, const ProtobufCMessage *value) {
-    size_t size = 1 + varint_size(kind);
-    if (key) size += 1 + varint_size((uint64_t)key);
-    size_t len = value ? protobuf_c_message_get_packed_size(value) : 0;
-    size += value ? 1 + varint_size(len) + len : 2;
-    buf_append_varint(out, RECORD_PATCHES << 3 | 2);
-    buf_append_varint(out, size);
-    size_t begin = out->len;
+    size_t begin = pbpack_open(out, RECORD_PATCHES);
     put_number(out, PATCH_KIND, kind);
     if (key) put_number(out, PATCH_KEY, (uint64_t)key);
-    if (value) {
-        buf_append_varint(out, PATCH_VALUE << 3 | 2);
-        buf_append_varint(out, len);
-        pb_append(out, value);
-    } else put_number(out, PATCH_DELETED, 1);
-    CHECK(out->len - begin == size);
+    if (value) pbpack_append_field(out, PATCH_VALUE, value);
+    else put_number(out, PATCH_DELETED, 1);
+    pbpack_close(out, begin);
 }
 
 static void put_batch(struct buf *out, const struct history_batch *batch) {
@@ -78,7 +69,7 @@ void exec_pack_changes(struct exec *exec, struct buf *out) {
         put_patch(out, item->kind, item->key, item->value);
         item->marked = item->fresh = false;
     }
-    for (size_t i = 0; i < exec->history.tail_count; i++) {
+    for (size_t i = 0; i < history_tail_count(&exec->history); i++) {
         struct history_batch batch = history_tail(&exec->history, i);
         put_batch(out, &batch);
     }

@@ -4,13 +4,20 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-enum { EVENTS_TAG = 1 << 3 | 2 };      /* field 1 of History, length-delimited */
+enum { EVENTS_FIELD = 1, EVENTS_TAG = EVENTS_FIELD << 3 | 2 };      /* of History; length-delimited */
+enum { TAIL_KEPT = 256 * 1024 };        /* a larger buffer is not kept for the next transaction */
+
+void history_tail_free(struct history_tail *tail) {
+    if (!tail) return;
+    mem_free(tail->batches);
+    buf_free(&tail->events);
+    mem_free(tail);
+}
 
 void history_free(struct history *history) {
     for (size_t i = 0; i < history->count; i++) mem_free(history->batches[i].data);
     mem_free(history->batches);
-    mem_free(history->tail);
-    buf_free(&history->tail_data);
+    history_tail_free(history->tail);
     *history = (struct history){0};
 }
 
@@ -24,70 +31,84 @@ static struct history_batch *push(struct history_batch **batches, size_t *count,
     return batch;
 }
 
-/* ---- the tail: in its batches `len` is the length and data is NULL; they lie one after the other in tail_data ---- */
+/* ---- the tail ---- */
 
-size_t history_append(struct history *history, const HistoryEvent *event) {
+size_t history_append(struct history *history, struct history_tail **spare, const HistoryEvent *event) {
     CHECK(event->event_id == history_last(history) + 1);
-    if (history->tail_cut || history->tail_count == 0) {
-        struct history_batch *batch = push(&history->tail, &history->tail_count, &history->tail_cap);
-        batch->first = event->event_id;
-        history->tail_cut = false;
+    if (!history->tail) {
+        history->tail = *spare ? *spare : MEM_NEW(struct history_tail);
+        *spare = NULL;
     }
-    struct history_batch *batch = &history->tail[history->tail_count - 1];
-    size_t before = history->tail_data.len;
-    buf_append_varint(&history->tail_data, EVENTS_TAG);
-    buf_append_varint(&history->tail_data, protobuf_c_message_get_packed_size(&event->base));
-    pb_append(&history->tail_data, &event->base);
-    size_t size = history->tail_data.len - before;
+    struct history_tail *tail = history->tail;
+    if (tail->cut || tail->count == 0) {
+        push(&tail->batches, &tail->count, &tail->cap)->first = event->event_id;
+        tail->cut = false;
+    }
+    struct history_batch *batch = &tail->batches[tail->count - 1];
+    size_t before = tail->events.len;
+    pbpack_append_field(&tail->events, EVENTS_FIELD, &event->base);
+    size_t size = tail->events.len - before;
     batch->len += (uint32_t)size;
     batch->last = event->event_id;
     return size;
 }
 
-void history_cut(struct history *history) { history->tail_cut = true; }
+void history_cut(struct history *history) {
+    if (history->tail) history->tail->cut = true;
+}
 
 struct history_batch history_tail(const struct history *history, size_t i) {
-    CHECK(i < history->tail_count);
+    CHECK(i < history_tail_count(history));
+    const struct history_tail *tail = history->tail;
     size_t offset = 0;
-    for (size_t before = 0; before < i; before++) offset += history->tail[before].len;
-    struct history_batch batch = history->tail[i];
-    batch.data = history->tail_data.data + offset;
+    for (size_t before = 0; before < i; before++) offset += tail->batches[before].len;
+    struct history_batch batch = tail->batches[i];
+    batch.data = tail->events.data + offset;
     return batch;
 }
 
 void history_add(struct history *history, int64_t first, int64_t last, struct bytes events, bool imaged) {
-    CHECK(history->tail_count == 0);
+    CHECK(!history->tail);
     CHECK(first == history_last(history) + 1 && last >= first);
     struct history_batch *batch = push(&history->batches, &history->count, &history->cap);
     *batch = (struct history_batch){.first = first, .last = last, .len = (uint32_t)events.len, .imaged = imaged};
     batch->data = mem_copy(events.data, events.len);
 }
 
-void history_seal(struct history *history) {
+static void give_back(struct history_tail *tail, struct history_tail **spare) {
+    if (*spare || tail->events.cap > TAIL_KEPT) {
+        history_tail_free(tail);
+        return;
+    }
+    tail->count = 0;
+    tail->cut = false;
+    buf_clear(&tail->events);
+    *spare = tail;
+}
+
+void history_seal(struct history *history, struct history_tail **spare) {
+    struct history_tail *tail = history->tail;
+    if (!tail) return;
     size_t offset = 0;
-    for (size_t i = 0; i < history->tail_count; i++) {
+    for (size_t i = 0; i < tail->count; i++) {
         struct history_batch *batch = push(&history->batches, &history->count, &history->cap);
-        *batch = history->tail[i];
-        batch->data = mem_copy(history->tail_data.data + offset, batch->len);
+        *batch = tail->batches[i];
+        batch->data = mem_copy(tail->events.data + offset, batch->len);
         offset += batch->len;
     }
-    history->tail_count = 0;
-    history->tail_cut = false;
-    buf_free(&history->tail_data);
-    mem_free(history->tail);
     history->tail = NULL;
-    history->tail_cap = 0;
+    give_back(tail, spare);
 }
 
 /* ---- reading ---- */
 
 int64_t history_last(const struct history *history) {
-    if (history->tail_count) return history->tail[history->tail_count - 1].last;
+    if (history->tail) return history->tail->batches[history->tail->count - 1].last;
     return history->count ? history->batches[history->count - 1].last : 0;
 }
 
 int64_t history_last_batch_first(const struct history *history) {
-    if (history->tail_count) return history->tail[history->tail_count - 1].first;
+    if (history->tail) return history->tail->batches[history->tail->count - 1].first;
     return history->count ? history->batches[history->count - 1].first : 0;
 }
 
@@ -100,7 +121,7 @@ bool history_next(struct reader *reader, struct bytes *event) {
     return !reader->bad;
 }
 
-static size_t batches_in(const struct history *history) { return history->count + history->tail_count; }
+static size_t batches_in(const struct history *history) { return history->count + history_tail_count(history); }
 
 static struct history_batch batch_at(const struct history *history, size_t i) {
     return i < history->count ? history->batches[i] : history_tail(history, i - history->count);
@@ -111,7 +132,7 @@ static size_t batch_of(const struct history *history, int64_t event_id) {
     size_t low = 0, high = batches_in(history);
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int64_t last = middle < history->count ? history->batches[middle].last : history->tail[middle - history->count].last;
+        int64_t last = middle < history->count ? history->batches[middle].last : history->tail->batches[middle - history->count].last;
         if (last < event_id) low = middle + 1;
         else high = middle;
     }

@@ -16,23 +16,31 @@ struct history_batch {
     bool imaged;                   /* was given with an image that the store has, or is being given */
 };
 
+/* Batches of the running transaction: their `data` is NULL, they lie one after the other in `events`. */
+struct history_tail {
+    struct history_batch *batches;
+    size_t count, cap;
+    struct buf events;
+    bool cut;                      /* the next event begins a new batch */
+};
+void history_tail_free(struct history_tail *tail);         /* NULL is allowed */
+
 struct history {
     struct history_batch *batches; /* sealed, in order */
     size_t count, cap;
-    struct history_batch *tail;    /* of the running transaction: data is an offset into tail_data, see history.c */
-    size_t tail_count, tail_cap;
-    struct buf tail_data;
-    bool tail_cut;                 /* the next event begins a new batch */
+    struct history_tail *tail;     /* NULL: no event since the last seal */
 };
 
 void history_free(struct history *history);
-/* Adds one event with its id to the tail. Gives the bytes that it takes. */
-size_t history_append(struct history *history, const HistoryEvent *event);
+/* Adds one event with its id to the tail. Gives the bytes that it takes. A tail that begins takes the memory in *spare,
+ * if there is some, and history_seal gives it back: one is enough for an engine. */
+size_t history_append(struct history *history, struct history_tail **spare, const HistoryEvent *event);
 /* Makes the next event begin a batch. */
 void history_cut(struct history *history);
-/* The tail's batches, in order: i < history->tail_count. Borrowed until the next append. */
+static inline size_t history_tail_count(const struct history *history) { return history->tail ? history->tail->count : 0; }
+/* The tail's batches, in order: i < history_tail_count. Borrowed until the next append. */
 struct history_batch history_tail(const struct history *history, size_t i);
-void history_seal(struct history *history);
+void history_seal(struct history *history, struct history_tail **spare);
 /* Adds a sealed batch (recovery); copied. */
 void history_add(struct history *history, int64_t first, int64_t last, struct bytes events, bool imaged);
 

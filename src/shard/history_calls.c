@@ -52,7 +52,7 @@ static void show_as_continued(const struct exec *exec, struct arena *arena, stru
     EVENT_NEW(WorkflowExecutionContinuedAsNew, workflow_execution_continued_as_new, continued);
     continued.new_execution_run_id = exec->info->new_run_id;
     EVENT_SET(close, WORKFLOW_EXECUTION_CONTINUED_AS_NEW, workflow_execution_continued_as_new, &continued);
-    pb_append_field(events, 1, pb_pack(arena, &close->base));
+    pb_append_field(events, 1, pbpack(arena, &close->base));
 }
 
 static bool must_show_as_continued(const struct reading *reading, int64_t next_event_id) {

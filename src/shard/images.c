@@ -14,7 +14,7 @@
 
 static struct bytes pack(struct buf *buf, const ProtobufCMessage *message) {
     if (!message) return (struct bytes){0};
-    pb_append(buf, message);
+    pbpack_append(buf, message);
     return buf_bytes(buf);
 }
 

@@ -8,11 +8,8 @@ void *pb_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor) 
 
 void *pb_copy(struct arena *arena, const void *message) {
     if (!message) return NULL;
-    size_t size = protobuf_c_message_get_packed_size(message);
-    uint8_t *data = arena_alloc(arena, size);
-    protobuf_c_message_pack(message, data);
     const ProtobufCMessageDescriptor *descriptor = ((const ProtobufCMessage *)message)->descriptor;
-    return protobuf_c_message_unpack(descriptor, arena_pb(arena), size, data);
+    return pb_unpack(arena, descriptor, pbpack(arena, message));
 }
 
 Payload *payload_json(struct arena *arena, struct bytes json) {

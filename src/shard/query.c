@@ -318,7 +318,7 @@ static struct bytes query_task(struct exec *exec, const struct query *query, boo
     /* The sticky worker has the run, up to its last completed task: its history is present and empty. */
     if (sticky) r->history = PB_NEW(arena, temporal__api__history__v1__history);
     struct buf answer = {0};
-    pb_append(&answer, &r->base);
+    pbpack_append(&answer, &r->base);
     if (!sticky) task_answer_history(exec, arena, 1, &answer);
     struct bytes copy = bytes_of(arena_copy(arena, answer.data, answer.len), answer.len);
     buf_free(&answer);

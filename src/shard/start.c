@@ -67,7 +67,7 @@ static struct bytes answer(struct start *start, const struct exec *exec, enum ou
         response.run_id = exec->start->run_id;
         response.first_execution_run_id = exec->start->first_run_id;
         response.started = started;
-        return pb_pack(start->arena, &response.base);
+        return pbpack(start->arena, &response.base);
     }
     StartWorkflowExecutionResponse response = TEMPORAL__API__WORKFLOWSERVICE__V1__START_WORKFLOW_EXECUTION_RESPONSE__INIT;
     response.run_id = exec->start->run_id;
@@ -75,7 +75,7 @@ static struct bytes answer(struct start *start, const struct exec *exec, enum ou
     response.started = started;
     response.status = (Temporal__Api__Enums__V1__WorkflowExecutionStatus)exec->info->status;
     response.link = event_link(start, exec, outcome == OUTCOME_ATTACHED);
-    return pb_pack(start->arena, &response.base);
+    return pbpack(start->arena, &response.base);
 }
 
 static void refuse(struct start *start, struct status status) {

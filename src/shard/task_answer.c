@@ -69,7 +69,7 @@ struct bytes task_answer(struct engine *engine, struct exec *exec, struct arena 
     query_attach(exec, &response, arena);
 
     struct buf answer = {0};
-    pb_append(&answer, &response.base);
+    pbpack_append(&answer, &response.base);
     task_answer_history(exec, arena, partial ? exec->info->completed_started_id + 1 : 1, &answer);
     struct bytes copy = bytes_of(arena_copy(arena, answer.data, answer.len), answer.len);
     buf_free(&answer);

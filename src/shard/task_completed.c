@@ -145,9 +145,9 @@ static struct bytes answer(struct completion *completion, bool with_task) {
         TEMPORAL__API__WORKFLOWSERVICE__V1__RESPOND_WORKFLOW_TASK_COMPLETED_RESPONSE__INIT;
     response.activity_tasks = completion->eager;
     response.n_activity_tasks = completion->eager_count;
-    if (!with_task) return pb_pack(arena, &response.base);
+    if (!with_task) return pbpack(arena, &response.base);
     struct buf out = {0};
-    pb_append(&out, &response.base);
+    pbpack_append(&out, &response.base);
     /* The worker that has just completed a task has the run cached. */
     pb_append_field(&out, COMPLETED_WORKFLOW_TASK, task_answer(completion->engine, completion->exec, arena, true));
     struct bytes copy = bytes_of(arena_copy(arena, out.data, out.len), out.len);

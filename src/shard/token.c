@@ -2,7 +2,7 @@
 #include "shard/token.h"
 
 static ProtobufCBinaryData encode(struct arena *arena, const ProtobufCMessage *message) {
-    struct bytes packed = pb_pack(arena, message);
+    struct bytes packed = pbpack(arena, message);
     return (ProtobufCBinaryData){packed.len, (uint8_t *)(uintptr_t)packed.data};
 }
 

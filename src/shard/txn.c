@@ -17,7 +17,12 @@
 void txn_begin(struct txn *txn, struct engine *engine, struct exec *exec) {
     CHECK(!exec->in_txn && !exec->deleted);
     exec->in_txn = true;
-    *txn = (struct txn){.engine = engine, .exec = exec, .now = engine_wall(engine)};
+    txn->engine = engine;
+    txn->exec = exec;
+    txn->now = engine_wall(engine);
+    txn->hold = txn->reserved = false;
+    txn->successor = NULL;
+    arena_begin(&txn->arena, &txn->memory);
     /* The wall clock may jump back; the times of a run never do. */
     if (txn->now < exec->info->last_event_time) {
         mark(MARK_CLOCK_WENT_BACK);
@@ -43,7 +48,7 @@ static int64_t append(struct txn *txn, HistoryEvent *event, bool apply) {
     event->event_id = info->next_event_id++;
     event->task_id = task_id_of(exec, event->event_id);
     /* Encoded first: the event may borrow from state that it changes. */
-    info->history_size += (int64_t)history_append(&exec->history, event);
+    info->history_size += (int64_t)history_append(&exec->history, &txn->engine->spare_tail, event);
     external_payloads_count(exec, event);
     if (apply) apply_event(exec, event);
     int64_t at = time_ns(event->event_time);
@@ -57,7 +62,7 @@ static int64_t hold_back(struct txn *txn, HistoryEvent *event) {
     struct exec *exec = txn->exec;
     mark(MARK_BUFFERED);
     event->event_id = 0;
-    struct bytes packed = pb_pack(&txn->arena, &event->base);
+    struct bytes packed = pbpack(&txn->arena, &event->base);
     StateBuffered *buffered = state_new(&norn__state__buffered__descriptor);
     buffered->event_type = (int32_t)event->event_type;
     buffered->event.len = packed.len;
@@ -196,6 +201,8 @@ static void note_visibility(struct engine *engine, struct exec *exec) {
     if (!list_linked(&exec->visibility_link)) list_push_back(&engine->visibility, &exec->visibility_link);
 }
 
+enum { RECORD_KEPT = 256 * 1024 };     /* a larger buffer is not kept for the next record */
+
 static uint64_t append_record(struct txn *txn) {
     struct engine *engine = txn->engine;
     struct exec *exec = txn->exec;
@@ -205,20 +212,21 @@ static uint64_t append_record(struct txn *txn) {
     if (!txn->aside) exec->info->state_transitions++;
     exec_touch(exec, STATE_INFO);
     note_visibility(engine, exec);
-    struct buf payload = {0};
-    exec_pack_changes(exec, &payload);
-    history_seal(&exec->history);
+    struct buf *payload = &engine->record;
+    buf_clear(payload);
+    exec_pack_changes(exec, payload);
+    history_seal(&exec->history, &engine->spare_tail);
     struct store_record record = {
         .kind = STORE_RECORD_EXECUTION,
         .execution = exec->number,
         .hash = exec->hash,
         .version = ++exec->version,
-        .payload = buf_bytes(&payload),
+        .payload = buf_bytes(payload),
     };
     CHECK(exec->start->namespace_id.len == NAMESPACE_ID_LEN);
     memcpy(record.namespace_id, exec->start->namespace_id.data, NAMESPACE_ID_LEN);
     exec->commit = store_append(engine->store, &record);
-    buf_free(&payload);
+    if (payload->cap > RECORD_KEPT) buf_free(payload);
     exec->in_txn = false;
     engine->stats.transitions++;
     directory_changed(engine, exec);

@@ -15,6 +15,7 @@ struct txn {
     struct exec *exec;
     int64_t now;                       /* wall time of the change; never before the run's last event */
     struct arena arena;                /* freed by txn_commit */
+    struct arena_first memory;         /* of the arena */
     bool hold;                         /* keep back events that are not direct (while commands run) */
     bool aside;                        /* a note of the server's own: no transition of the run */
     bool reserved;                     /* may use the store's reserve (terminate, delete, retention) */

@@ -28,7 +28,7 @@ static void verify_one(struct engine *engine, const struct exec *exec) {
     CHECK(!exec->in_txn && !exec->marked_singles && list_empty(&exec->marked) && list_empty(&exec->removed));
     if (exec->deleted) return;
     CHECK(exec->info->next_event_id == history_last(&exec->history) + 1);
-    CHECK(exec->history.tail_count == 0);
+    CHECK(history_tail_count(&exec->history) == 0);
     CHECK(exec->version >= exec->imaged);
     CHECKF(!exec->task || exec_open(exec), "a closed run has a workflow task");
     CHECKF(exec_task_started(exec) || !exec_set_const(exec, STATE_BUFFERED)->count, "events are held back without a task");

@@ -206,7 +206,7 @@ void workflow_task_transient_events(const struct exec *exec, struct arena *arena
     EVENT_SET(&event, WORKFLOW_TASK_SCHEDULED, workflow_task_scheduled, &scheduled);
     event.event_id = task->scheduled_event_id;
     event.event_time = pb_time(arena, task->scheduled_time);
-    pb_append_field(out, 1, pb_pack(arena, &event.base));
+    pb_append_field(out, 1, pbpack(arena, &event.base));
     if (!task->started_event_id) return;
 
     event = (HistoryEvent)EVENT_INIT;
@@ -221,7 +221,7 @@ void workflow_task_transient_events(const struct exec *exec, struct arena *arena
     EVENT_SET(&event, WORKFLOW_TASK_STARTED, workflow_task_started, &started);
     event.event_id = task->started_event_id;
     event.event_time = pb_time(arena, task->started_time);
-    pb_append_field(out, 1, pb_pack(arena, &event.base));
+    pb_append_field(out, 1, pbpack(arena, &event.base));
 }
 
 /* ---- ending ---- */

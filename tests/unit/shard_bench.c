@@ -161,7 +161,7 @@ static void ended(struct call *call) {
 
 static struct bench_call *make_call(struct bench *bench, const ProtobufCMessage *request) {
     struct bench_call *call = ARENA_NEW(&bench->arena, struct bench_call);
-    struct bytes packed = pb_pack(&bench->arena, request);
+    struct bytes packed = pbpack(&bench->arena, request);
     call->call = (struct call){
         .io = bench->io,
         .arena = &bench->arena,

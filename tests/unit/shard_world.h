@@ -152,7 +152,7 @@ static struct test_call *begin(struct world *world, engine_call_fn *function, co
                                int64_t deadline) {
     struct test_call *test = arena_alloc(&world->arena, sizeof(*test));
     struct call *call = &test->call;
-    struct bytes packed = pb_pack(&world->arena, request);
+    struct bytes packed = pbpack(&world->arena, request);
     *call = (struct call){.io = world->io, .arena = &world->arena, .ns = &world->ns, .method = "Test",
                           .client_name = "temporal-cli", .client_version = "", .end = call_ended, .request_bytes = packed,
                           .deadline = io_now(world->io) + deadline};
