@@ -38,6 +38,7 @@ struct wave {
     struct input inputs[WAVE];
     ProtobufCBinaryData tokens[WAVE];
     struct arena kept;
+    struct arena_pool arenas;         /* of calls, as in the server */
     bool keeps;                       /* replies are read */
     uint64_t failed;
 };
@@ -92,6 +93,7 @@ static struct call *call_of(struct wave *wave, size_t i, const ProtobufCMessage 
     *input = (struct input){.call = {.io = wave->micro->io, .arena = &input->arena, .request = request, .ns = &wave->ns,
                                      .method = "", .client_name = "", .client_version = "", .supported_features = "",
                                      .deadline = INT64_MAX, .end = ended, .waiter = wave}};
+    arena_begin_pooled(&input->arena, &wave->arenas);
     return &input->call;
 }
 
@@ -238,7 +240,10 @@ static void round_(struct micro *micro, void *state) {
     end(wave);
 }
 
-static void destroy(struct micro *micro, void *state) { mem_free(state); }
+static void destroy(struct micro *micro, void *state) {
+    arena_pool_free(&((struct wave *)state)->arenas);
+    mem_free(state);
+}
 
 const struct micro_case micro_engine = {
     "engine", "transitions", "the engine: accepted inputs, with their events, replies and journal records", create, round_,

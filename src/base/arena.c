@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-/* The first block is small, for the many calls that only wait; those that follow double. */
+/* The first block is small, for the many calls that only wait; with each that follows the arena doubles. */
 enum { ARENA_BLOCK_FIRST = 2048 - 32, ARENA_BLOCK_MAX = 64 * 1024 - 32, ARENA_ALIGN = 16 };
 
 struct arena_block {
@@ -19,12 +19,37 @@ struct arena_block {
 
 static size_t next_block_size(const struct arena *arena) {
     if (!arena->blocks) return ARENA_BLOCK_FIRST;
-    return arena->total * 2 < ARENA_BLOCK_MAX ? arena->total * 2 : ARENA_BLOCK_MAX;
+    return arena->total < ARENA_BLOCK_FIRST ? ARENA_BLOCK_FIRST
+           : arena->total < ARENA_BLOCK_MAX ? arena->total
+                                            : ARENA_BLOCK_MAX;
+}
+
+static struct arena_block *take_pooled(struct arena_pool *pool) {
+    struct arena_block *block = pool ? pool->blocks : NULL;
+    if (!block) return NULL;
+    pool->blocks = block->next;
+    pool->count--;
+    return block;
+}
+
+static void give_back(struct arena_pool *pool, struct arena_block *block) {
+    if (!pool || block->cap != ARENA_BLOCK_FIRST || pool->count == ARENA_POOL_BLOCKS) {
+        mem_free(block);
+        return;
+    }
+    block->next = pool->blocks;
+    pool->blocks = block;
+    pool->count++;
+}
+
+void arena_pool_free(struct arena_pool *pool) {
+    while (pool->count) mem_free(take_pooled(pool));
 }
 
 static void add_block(struct arena *arena, size_t size) {
     size_t usual = next_block_size(arena), cap = size > usual ? size : usual;
-    struct arena_block *block = mem_realloc(NULL, sizeof *block + cap);
+    struct arena_block *block = cap == ARENA_BLOCK_FIRST ? take_pooled(arena->pool) : NULL;
+    if (!block) block = mem_realloc(NULL, sizeof *block + cap);
     block->cap = cap;
     block->lent = false;
     block->next = arena->blocks;
@@ -115,7 +140,7 @@ void arena_free(struct arena *arena) {
     while (arena->blocks) {
         struct arena_block *block = arena->blocks;
         arena->blocks = block->next;
-        if (!block->lent) mem_free(block);
+        if (!block->lent) give_back(arena->pool, block);
     }
     *arena = (struct arena){0};
 }

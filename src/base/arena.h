@@ -9,10 +9,20 @@
 #include "base/bytes.h"
 
 struct arena_block;
+
+/* Blocks that are kept for the next arena, of arenas that begin with arena_begin_pooled. A zeroed pool is empty. */
+enum { ARENA_POOL_BLOCKS = 256 };
+struct arena_pool {
+    struct arena_block *blocks;
+    unsigned count;
+};
+void arena_pool_free(struct arena_pool *pool);
+
 struct arena {
     struct arena_block *blocks;      /* newest first */
     size_t used;                     /* in the newest block */
     size_t total;                    /* bytes of all blocks */
+    struct arena_pool *pool;         /* of its smallest blocks, or NULL */
     ProtobufCAllocator allocator;    /* set by arena_pb */
 };
 
@@ -23,6 +33,9 @@ struct arena_first {
 };
 /* Begins an empty arena with it; arena_free leaves the memory to the caller. */
 void arena_begin(struct arena *arena, struct arena_first *first);
+
+/* Begins an empty arena whose small blocks come from the pool and go back there. */
+static inline void arena_begin_pooled(struct arena *arena, struct arena_pool *pool) { *arena = (struct arena){.pool = pool}; }
 
 void *arena_alloc(struct arena *arena, size_t size);      /* zeroed, aligned to 16 */
 void *arena_copy(struct arena *arena, const void *data, size_t len);

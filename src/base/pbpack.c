@@ -126,53 +126,50 @@ static uint8_t *put_number(uint8_t *to, ProtobufCType type, const void *member) 
 
 static void put_message(struct out *out, const ProtobufCMessage *message);
 
-static void put_value(struct out *out, const ProtobufCFieldDescriptor *field, const void *member) {
-    switch (field->type) {
+static void put_inner(struct out *out, uint32_t id, const ProtobufCMessage *message) {
+    uint8_t *begin = open_length(out, id);
+    if (begin && message) put_message(out, message);
+    close_length(out, begin);
+}
+
+/* A member with its tag; one that is zero or empty only with `zeros`, for proto3 leaves it out. */
+static void put_member(struct out *out, const ProtobufCFieldDescriptor *field, const void *member, bool zeros) {
+    ProtobufCType type = field->type;
+    bool zero;
+    switch (type) {
     case PROTOBUF_C_TYPE_STRING: {
         const char *text = *(const char *const *)member;
-        put_bytes(out, field->id, text, text ? strlen(text) : 0);
+        if (zeros || (text && *text)) put_bytes(out, field->id, text, text ? strlen(text) : 0);
         return;
     }
     case PROTOBUF_C_TYPE_BYTES: {
         const ProtobufCBinaryData *bytes = member;
-        put_bytes(out, field->id, bytes->data, bytes->len);
+        if (zeros || bytes->len) put_bytes(out, field->id, bytes->data, bytes->len);
         return;
     }
     case PROTOBUF_C_TYPE_MESSAGE: {
         const ProtobufCMessage *message = *(const ProtobufCMessage *const *)member;
-        uint8_t *begin = open_length(out, field->id);
-        if (begin && message) put_message(out, message);
-        close_length(out, begin);
+        if (zeros || message) put_inner(out, field->id, message);
         return;
     }
-    default:
-        if (!has_room(out, TAG_MAX + VARINT_MAX)) return;
-        out->at = put_number(put_tag(out->at, field->id, wire_type_of(field->type)), field->type, member);
+    case PROTOBUF_C_TYPE_FLOAT: zero = *(const float *)member == 0; break;
+    case PROTOBUF_C_TYPE_DOUBLE: zero = *(const double *)member == 0; break;
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_FIXED32: zero = *(const uint32_t *)member == 0; break;
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_FIXED64: zero = *(const uint64_t *)member == 0; break;
+    default: {
+        uint64_t value = varint_of(type, member);
+        if ((zeros || value) && has_room(out, TAG_MAX + VARINT_MAX))
+            out->at = put_varint(put_tag(out->at, field->id, WIRE_VARINT), value);
+        return;
     }
+    }
+    if ((zeros || !zero) && has_room(out, TAG_MAX + VARINT_MAX))
+        out->at = put_number(put_tag(out->at, field->id, wire_type_of(type)), type, member);
 }
 
 /* ---- fields ---- */
-
-/* What proto3 leaves out. */
-static inline bool is_zero(ProtobufCType type, const void *member) {
-    switch (type) {
-    case PROTOBUF_C_TYPE_BOOL: return *(const protobuf_c_boolean *)member == 0;
-    case PROTOBUF_C_TYPE_FLOAT: return *(const float *)member == 0;
-    case PROTOBUF_C_TYPE_DOUBLE: return *(const double *)member == 0;
-    case PROTOBUF_C_TYPE_STRING: {
-        const char *text = *(const char *const *)member;
-        return !text || !*text;
-    }
-    case PROTOBUF_C_TYPE_BYTES: return ((const ProtobufCBinaryData *)member)->len == 0;
-    case PROTOBUF_C_TYPE_MESSAGE: return *(const void *const *)member == NULL;
-    case PROTOBUF_C_TYPE_INT64:
-    case PROTOBUF_C_TYPE_UINT64:
-    case PROTOBUF_C_TYPE_SINT64:
-    case PROTOBUF_C_TYPE_SFIXED64:
-    case PROTOBUF_C_TYPE_FIXED64: return *(const uint64_t *)member == 0;
-    default: return *(const uint32_t *)member == 0;
-    }
-}
 
 static bool is_pointer(ProtobufCType type) {
     return type == PROTOBUF_C_TYPE_STRING || type == PROTOBUF_C_TYPE_MESSAGE;
@@ -187,7 +184,7 @@ static bool points_to_something(const ProtobufCFieldDescriptor *field, const voi
 static void put_repeated(struct out *out, const ProtobufCFieldDescriptor *field, size_t count, const uint8_t *array) {
     size_t step = size_of(field->type);
     if (!(field->flags & PROTOBUF_C_FIELD_FLAG_PACKED)) {
-        for (size_t i = 0; i < count && out->at; i++) put_value(out, field, array + i * step);
+        for (size_t i = 0; i < count && out->at; i++) put_member(out, field, array + i * step, true);
         return;
     }
     uint8_t *begin = open_length(out, field->id);
@@ -196,33 +193,36 @@ static void put_repeated(struct out *out, const ProtobufCFieldDescriptor *field,
     close_length(out, begin);
 }
 
-static void put_field(struct out *out, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field) {
+/* What is neither a plain member of proto3 nor of a oneof. */
+static void put_other(struct out *out, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field) {
     const uint8_t *member = (const uint8_t *)message + field->offset;
     const void *quantifier = (const uint8_t *)message + field->quantifier_offset;
     if (field->label == PROTOBUF_C_LABEL_REPEATED) {
         size_t count = *(const size_t *)quantifier;
         if (count) put_repeated(out, field, count, *(const uint8_t *const *)(const void *)member);
-    } else if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
-        if (!is_pointer(field->type) || points_to_something(field, member)) put_value(out, field, member);
-    } else if (field->label == PROTOBUF_C_LABEL_NONE) {
-        if (!is_zero(field->type, member)) put_value(out, field, member);
     } else if (field->label == PROTOBUF_C_LABEL_REQUIRED) {
-        put_value(out, field, member);
+        put_member(out, field, member, true);
     } else if (is_pointer(field->type) ? points_to_something(field, member)
                                        : *(const protobuf_c_boolean *)quantifier) {
-        put_value(out, field, member);
+        put_member(out, field, member, true);
     }
 }
 
 static void put_message(struct out *out, const ProtobufCMessage *message) {
     const ProtobufCMessageDescriptor *type = message->descriptor;
     const ProtobufCFieldDescriptor *field = type->fields, *end = field + type->n_fields;
-    for (; field < end && out->at; field++) {
-        /* Most messages with a oneof have dozens of members that are not it. */
-        if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF &&
-            *(const uint32_t *)(const void *)((const uint8_t *)message + field->quantifier_offset) != field->id)
-            continue;
-        put_field(out, message, field);
+    for (; field < end; field++) {
+        const uint8_t *member = (const uint8_t *)message + field->offset;
+        if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
+            /* Messages with a oneof often have dozens of members that are not it. */
+            if (*(const uint32_t *)(const void *)((const uint8_t *)message + field->quantifier_offset) != field->id)
+                continue;
+            if (!is_pointer(field->type) || points_to_something(field, member)) put_member(out, field, member, true);
+        } else if (field->label == PROTOBUF_C_LABEL_NONE) {
+            put_member(out, field, member, false);
+        } else {
+            put_other(out, message, field);
+        }
     }
     for (unsigned i = 0; i < message->n_unknown_fields && has_room(out, TAG_MAX); i++) {
         const ProtobufCMessageUnknownField *unknown = &message->unknown_fields[i];

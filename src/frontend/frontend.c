@@ -300,7 +300,8 @@ static void fail_unknown(struct frontend *frontend, struct rpc_call *rpc) {
 }
 
 static const char *metadata_text(struct rpc_call *rpc, const char *name) {
-    return arena_text(&rpc->arena, rpc_metadata(rpc, name));
+    struct bytes value = rpc_metadata(rpc, name);
+    return value.data ? (const char *)value.data : "";
 }
 
 static bool may(struct frontend *frontend, struct api_call *call) {

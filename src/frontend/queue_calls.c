@@ -48,11 +48,8 @@ void api_poll_workflow_task_queue(struct frontend *frontend, struct api_call *ap
     if (!good_deadline(frontend, call) || !good_identity(call, request->identity) ||
         !good_versioning(call, request->worker_version_capabilities, request->deployment_options))
         return;
-    WS(PollWorkflowTaskQueueResponse) *empty = arena_alloc(call->arena, sizeof *empty);
-    temporal__api__workflowservice__v1__poll_workflow_task_queue_response__init(empty);
     struct queue_poll poll = {.name = api->queue_name, .identity = request->identity,
-                              .worker_instance_key = request->worker_instance_key, .rate_per_second = -1,
-                              .empty_response = &empty->base};
+                              .worker_instance_key = request->worker_instance_key, .rate_per_second = -1};
     queues_poll(frontend->queues, call, &poll);
 }
 
@@ -62,11 +59,8 @@ void api_poll_activity_task_queue(struct frontend *frontend, struct api_call *ap
     if (!good_deadline(frontend, call) || !good_identity(call, request->identity) ||
         !good_versioning(call, request->worker_version_capabilities, request->deployment_options))
         return;
-    WS(PollActivityTaskQueueResponse) *empty = arena_alloc(call->arena, sizeof *empty);
-    temporal__api__workflowservice__v1__poll_activity_task_queue_response__init(empty);
     struct queue_poll poll = {.name = api->queue_name, .identity = request->identity,
-                              .worker_instance_key = request->worker_instance_key, .rate_per_second = -1,
-                              .empty_response = &empty->base};
+                              .worker_instance_key = request->worker_instance_key, .rate_per_second = -1};
     if (request->task_queue_metadata && request->task_queue_metadata->max_tasks_per_second)
         poll.rate_per_second = request->task_queue_metadata->max_tasks_per_second->value;
     queues_poll(frontend->queues, call, &poll);

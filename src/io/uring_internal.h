@@ -30,7 +30,7 @@ enum {
     URING_RECV_BUFFER_SIZE = 16384,
     URING_RECV_GROUP = 1,
     URING_READY_ROUNDS = 16,        /* rounds of the ready list between two visits to the kernel */
-    URING_ENTROPY_SIZE = 1024,
+    URING_ENTROPY_SIZE = 8192,     /* drawn at a time */
 };
 
 enum op_kind {

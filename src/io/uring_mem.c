@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-enum { COUNTERS = 64 };
+enum { COUNTERS = 512 };
 
 /* A thread's counter may be negative: memory can be freed by another thread than the one that took it. */
 static struct {
@@ -16,9 +16,18 @@ static struct {
 static atomic_uint threads_seen;
 static _Thread_local unsigned thread_counter;       /* index + 1 */
 
+/* Only its thread writes a counter, so it needs no locked instruction; those that come too late share the last. */
 static void count(int64_t bytes) {
-    if (!thread_counter) thread_counter = atomic_fetch_add(&threads_seen, 1) % COUNTERS + 1;
-    atomic_fetch_add_explicit(&counters[thread_counter - 1].bytes, bytes, memory_order_relaxed);
+    if (!thread_counter) {
+        unsigned seen = atomic_fetch_add(&threads_seen, 1);
+        thread_counter = (seen < COUNTERS ? seen : COUNTERS - 1) + 1;
+    }
+    atomic_int_fast64_t *own = &counters[thread_counter - 1].bytes;
+    if (thread_counter == COUNTERS) {
+        atomic_fetch_add_explicit(own, bytes, memory_order_relaxed);
+        return;
+    }
+    atomic_store_explicit(own, atomic_load_explicit(own, memory_order_relaxed) + bytes, memory_order_relaxed);
 }
 
 static int64_t size_of(void *pointer) { return (int64_t)malloc_usable_size(pointer); }

@@ -86,7 +86,8 @@ static void note_peer(struct net_call *call, const struct tls_session *tls) {
 }
 
 struct net_call *net_call_create(struct connection *c, int32_t stream_id) {
-    struct arena arena = {0};
+    struct arena arena;
+    arena_begin_pooled(&arena, &c->server->arenas);
     struct net_call *call = ARENA_NEW(&arena, struct net_call);
     call->rpc.arena = arena;
     call->server = c->server;

@@ -30,6 +30,7 @@ struct net_server {
     struct io_hook hook;                 /* sends what a batch of callbacks wrote */
     struct deadlines deadlines;
     struct wire_pool pool;
+    struct arena_pool arenas;            /* of calls */
     struct gzip *gzip;
     nghttp2_session_callbacks *h2_callbacks;
     nghttp2_option *h2_option;

@@ -50,6 +50,9 @@ static void transport_header(struct net_call *call, struct bytes name, struct by
     }
 }
 
+/* These two come with every call and are of no use to a service; a call that waits keeps what it holds for long. */
+static bool is_metadata(struct bytes name) { return !bytes_are(name, "te") && !bytes_are(name, "grpc-timeout"); }
+
 void net_call_header(struct net_call *call, struct bytes name, struct bytes value) {
     call->header_bytes += (uint32_t)(name.len + value.len + 32);
     call->header_count++;
@@ -60,8 +63,12 @@ void net_call_header(struct net_call *call, struct bytes name, struct bytes valu
         pseudo_header(call, name, value);
         return;
     }
+    if (!is_metadata(name)) {
+        transport_header(call, name, value);
+        return;
+    }
     struct arena *arena = &call->rpc.arena;
-    struct header *header = arena_alloc(arena, sizeof *header + name.len + value.len);
+    struct header *header = arena_alloc(arena, sizeof *header + name.len + value.len + 1);
     uint8_t *text = (uint8_t *)(header + 1);
     memcpy(text, name.data, name.len);
     if (value.len) memcpy(text + name.len, value.data, value.len);

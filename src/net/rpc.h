@@ -40,7 +40,8 @@ struct rpc_call {
     struct list link;                    /* the service's own, while it has the call */
 };
 
-/* The first metadata value with this (lower-case) name; {NULL, 0} when absent. "-bin" values are decoded. */
+/* The first metadata value with this (lower-case) name; {NULL, 0} when absent. "-bin" values are decoded.
+ * A NUL follows the value. */
 struct bytes rpc_metadata(const struct rpc_call *call, const char *name);
 /* Adds a response header (not a trailer); before the call ends. ASCII name and value. */
 void rpc_add_header(struct rpc_call *call, const char *name, const char *value);

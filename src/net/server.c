@@ -178,6 +178,7 @@ void net_server_drain(struct net_server *server, void (*done)(struct io *io, voi
 void net_server_destroy(struct net_server *server) {
     CHECK(server->stopped);
     wire_pool_free(&server->pool);
+    arena_pool_free(&server->arenas);
     gzip_destroy(server->gzip);
     nghttp2_session_callbacks_del(server->h2_callbacks);
     nghttp2_option_del(server->h2_option);

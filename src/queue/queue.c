@@ -336,9 +336,11 @@ void queues_remove(struct queues *queues, const struct queue_name *name, const s
 
 /* ---- polls --------------------------------------------------------------------------------------------------------- */
 
+static void end_without_task(struct call *call) { call_reply_bytes(call, (struct bytes){0}); }
+
 static void end_empty(struct poll *poll) {
     unlink_poll(poll);
-    call_reply(poll->call, poll->options.empty_response);
+    end_without_task(poll->call);
 }
 
 static void poll_expired(struct timed *timed) {
@@ -423,7 +425,7 @@ void queues_poll(struct queues *queues, struct call *call, const struct queue_po
     note_poller(queue, &poll->options);
     set_rate(queue, poll->options.rate_per_second);
     if (poll->expires <= now || nudge(NUDGE_POLL_ENDS)) {
-        call_reply(call, options->empty_response);
+        end_without_task(call);
         return;
     }
     wait_in_queue(poll);
@@ -432,7 +434,7 @@ void queues_poll(struct queues *queues, struct call *call, const struct queue_po
 void queues_poll_again(struct queues *queues, struct call *call) {
     struct poll *poll = call->waiter;
     if (call->cancelled) call_fail(call, STATUS_CANCELLED, "the client cancelled the poll");
-    else if (queues->closing || poll->expires <= io_now(queues->io)) call_reply(call, poll->options.empty_response);
+    else if (queues->closing || poll->expires <= io_now(queues->io)) end_without_task(call);
     else wait_in_queue(poll);
 }
 

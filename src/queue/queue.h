@@ -54,14 +54,14 @@ void queues_add(struct queues *queues, const struct queue_name *name, const stru
 /* Forgets a task, if it is there: cancelled, timed out, execution closed. Optional: stale tasks are refused anyway. */
 void queues_remove(struct queues *queues, const struct queue_name *name, const struct queue_task *task);
 
-/* A poll waits here until a task comes, its deadline less a second passes (empty response), or the client goes.
+/* A poll waits here until a task comes, its deadline less a second passes (a response without anything in it, which is
+ * no bytes), or the client goes.
  * `rate` < 0: none asked. */
 struct queue_poll {
     struct queue_name name;
     const char *identity;
     const char *worker_instance_key;
     double rate_per_second;
-    ProtobufCMessage *empty_response;   /* what a poll without a task gets */
 };
 void queues_poll(struct queues *queues, struct call *call, const struct queue_poll *poll);
 void queues_poll_again(struct queues *queues, struct call *call);

@@ -45,13 +45,11 @@ static struct queue_name name_of(const char *text, enum queue_type type) {
 }
 
 static struct call *poll(struct world *world, const char *queue, enum queue_type type, double rate, int64_t wait) {
-    static Temporal__Api__Workflowservice__V1__PollWorkflowTaskQueueResponse empty =
-        TEMPORAL__API__WORKFLOWSERVICE__V1__POLL_WORKFLOW_TASK_QUEUE_RESPONSE__INIT;
     struct call *call = ARENA_NEW(&world->arena, struct call);
     *call = (struct call){.io = world->io, .arena = &world->arena, .end = ended, .deadline = io_now(world->io) + wait,
                           .request = (const ProtobufCMessage *)world};
     struct queue_poll options = {.name = name_of(queue, type), .identity = "me", .worker_instance_key = "key",
-                                 .rate_per_second = rate, .empty_response = &empty.base};
+                                 .rate_per_second = rate};
     queues_poll(world->queues, call, &options);
     return call;
 }

@@ -185,10 +185,10 @@ struct bench_call *bench_begin(struct bench *bench, engine_call_fn *fn, const Pr
 }
 
 static struct bench_call *poll_begin(struct bench *bench, enum queue_type type, const char *queue, const char *identity,
-                                     const ProtobufCMessage *request, ProtobufCMessage *empty) {
+                                     const ProtobufCMessage *request) {
     struct bench_call *call = make_call(bench, request);
     struct queue_poll poll = {.name = {.type = type, .name = bytes_str(queue)}, .identity = identity,
-                              .worker_instance_key = "", .rate_per_second = -1, .empty_response = empty};
+                              .worker_instance_key = "", .rate_per_second = -1};
     memcpy(poll.name.namespace_id, bench->ns.id, NAMESPACE_ID_LEN);
     queues_poll(bench->queues, &call->call, &poll);
     return call;
@@ -197,17 +197,13 @@ static struct bench_call *poll_begin(struct bench *bench, enum queue_type type, 
 struct bench_call *bench_poll_begin(struct bench *bench, const char *queue, const char *identity) {
     PollWorkflowTaskQueueRequest request = TEMPORAL__API__WORKFLOWSERVICE__V1__POLL_WORKFLOW_TASK_QUEUE_REQUEST__INIT;
     request.identity = pb_text(identity);
-    PollWorkflowTaskQueueResponse *empty = ARENA_NEW(&bench->arena, PollWorkflowTaskQueueResponse);
-    temporal__api__workflowservice__v1__poll_workflow_task_queue_response__init(empty);
-    return poll_begin(bench, QUEUE_WORKFLOW, queue, identity, &request.base, &empty->base);
+    return poll_begin(bench, QUEUE_WORKFLOW, queue, identity, &request.base);
 }
 
 struct bench_call *bench_poll_activity_begin(struct bench *bench, const char *queue) {
     PollActivityTaskQueueRequest request = TEMPORAL__API__WORKFLOWSERVICE__V1__POLL_ACTIVITY_TASK_QUEUE_REQUEST__INIT;
     request.identity = pb_text("worker");
-    PollActivityTaskQueueResponse *empty = ARENA_NEW(&bench->arena, PollActivityTaskQueueResponse);
-    temporal__api__workflowservice__v1__poll_activity_task_queue_response__init(empty);
-    return poll_begin(bench, QUEUE_ACTIVITY, queue, "worker", &request.base, &empty->base);
+    return poll_begin(bench, QUEUE_ACTIVITY, queue, "worker", &request.base);
 }
 
 void bench_end(struct bench *bench, struct bench_call *call) {
