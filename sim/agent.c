@@ -67,7 +67,7 @@ static void check_strict(struct agent *agent, const char *method, const struct s
     bool late = status->code == STATUS_DEADLINE_EXCEEDED || status->code == STATUS_UNAVAILABLE;
     if (!late || !agent->truth->strict || agent->ending || strcmp(method, "QueryWorkflow") == 0) return;
     struct world *world = agent->truth->world;
-    if (world_incarnation(world, agent->truth->server) > 1 || world_now(world) < SIM_SECOND) return;
+    if (world_crashes(world, agent->truth->server) || world_now(world) < SIM_SECOND) return;
     world_fail(world, WORLD_INCORRECT, "%s ended with %s in a world without faults: %s", method,
                status_code_name(status->code), status->message);
 }

@@ -39,12 +39,18 @@
     X(FAULT_GHOST_LOCK, "lock of the crashed process held a while longer", CRASH, 20)                          \
     X(FAULT_HALF_OPEN, "peer of a crashed node heard nothing", CRASH, 20)                                      \
     X(FAULT_CRASH_RESET, "peer of a crashed node was reset", CRASH, 20)                                        \
+    X(FAULT_LAST_CRASH, "power of the server lost as the calm begins, in each seed", CRASH, 1)                 \
     X(FAULT_LATENCY_TAIL, "a segment was slow", NETWORK, 20)                                                   \
     X(FAULT_STALL, "lost segment, sent again after a timeout", NETWORK, 20)                                    \
     X(FAULT_RESET, "established connection reset", NETWORK, 50)                                                \
+    X(FAULT_RESET_MIDDLE, "connection reset in the middle of what was sent at once", NETWORK, 50)              \
+    X(FAULT_IDLE_CUT, "idle connection cut by something between, told or not", NETWORK, 50)                    \
+    X(FAULT_ACCEPT_FAILED, "accept failed, no descriptors left", NETWORK, 50)                                  \
     X(FAULT_REFUSED, "connection refused", NETWORK, 100)                                                       \
     X(FAULT_CONNECT_TIMEOUT, "connection attempt timed out", NETWORK, 100)                                     \
     X(FAULT_PARTITION, "link cut for a while", NETWORK, 20)                                                    \
+    X(FAULT_PARTITION_ONE_WAY, "link cut for a while in one direction", NETWORK, 20)                           \
+    X(FAULT_FLAPPING, "link cut and mended again and again", NETWORK, 20)                                      \
     X(FAULT_NAME_FAILED, "name lookup failed", NETWORK, 0)                                                     \
     X(FAULT_SLOW_DISK, "disk operation took milliseconds", DISK, 20)                                           \
     X(FAULT_DISK_STALL, "disk operation took seconds", DISK, 50)                                               \
@@ -53,16 +59,31 @@
     X(FAULT_SYNC_ERROR, "sync failed", DISK, 100)                                                              \
     X(FAULT_LYING_SYNC, "sync told success and did nothing", DISK, 0)                                          \
     X(FAULT_DISK_FULL, "disk full", DISK, 100)                                                                 \
+    X(FAULT_FULL_WHILE, "disk full for a while, then room again", DISK, 20)                                    \
     X(FAULT_SKEW, "wall clock wrong from the start", CLOCK, 20)                                                \
     X(FAULT_DRIFT, "monotonic clock fast or slow", CLOCK, 20)                                                  \
     X(FAULT_JUMP_FORWARD, "wall clock jumped forward", CLOCK, 20)                                              \
     X(FAULT_JUMP_BACK, "wall clock jumped back", CLOCK, 20)                                                    \
+    X(FAULT_WOBBLE, "wall clock set to and fro, as by time servers that disagree", CLOCK, 50)                  \
+    X(FAULT_WALL_DRIFT, "wall clock faster or slower than the monotonic one", CLOCK, 50)                       \
+    X(FAULT_COARSE, "clocks that move by milliseconds only", CLOCK, 50)                                        \
     X(FAULT_CRASH_BOUNDARY, "power lost at an io boundary", PROCESS, 20)                                       \
     X(FAULT_CRASH_TIME, "power lost at a moment", PROCESS, 20)                                                 \
     X(FAULT_KILL, "process killed, page cache kept", PROCESS, 20)                                              \
     X(FAULT_CRASH_RECOVERY, "power lost again soon after the start", PROCESS, 20)                              \
     X(FAULT_PAUSE, "process frozen for a while", PROCESS, 20)                                                  \
-    X(FAULT_TERMINATE, "SIGTERM and restart", PROCESS, 20)
+    X(FAULT_TERMINATE, "SIGTERM and restart", PROCESS, 20)                                                     \
+    X(FAULT_TERMINATE_CRASH, "power lost while SIGTERM is obeyed", PROCESS, 20)                                \
+    X(FAULT_CRASH_LOOP, "power lost again and again", PROCESS, 20)                                             \
+    X(FAULT_SLOW_LOOP, "code ran many times slower for a while", PROCESS, 20)                                  \
+    X(FAULT_OUT_OF_MEMORY, "memory exhausted at the n-th allocation; the process ends", PROCESS, 20)           \
+    X(FAULT_RECONFIGURED, "started again with other loops, memory or sizes", PROCESS, 20)                      \
+    X(FAULT_HOSTILE_GARBAGE, "a peer sent garbage", CLIENT, 20)                                                \
+    X(FAULT_HOSTILE_FRAMES, "a peer sent frames at random", CLIENT, 20)                                        \
+    X(FAULT_HOSTILE_RESETS, "a peer began requests and reset them at once", CLIENT, 20)                        \
+    X(FAULT_HOSTILE_SETTINGS, "a peer shrank windows and flooded settings and pings", CLIENT, 20)              \
+    X(FAULT_HOSTILE_STALL, "a peer asked much and took nothing", CLIENT, 20)                                   \
+    X(FAULT_HOSTILE_SLOW, "a peer sent a request byte by byte", CLIENT, 20)
 
 enum fault {
 #define X(name, text, group, reach) name,

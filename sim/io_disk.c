@@ -450,6 +450,7 @@ struct disk *disk_create(struct world *world, uint64_t bytes) {
     return disk;
 }
 
+uint64_t disk_used(const struct disk *disk) { return disk->pages_used * PAGE; }
 void disk_limit(struct disk *disk, uint64_t bytes) { disk->pages_max = bytes ? bytes / PAGE : UINT64_MAX / 2; }
 
 void disk_destroy(struct disk *disk) {

@@ -430,7 +430,8 @@ static void run_batch(struct io *io) {
     while (!io->node->crashed && !io->node->exiting && run_one(io, &batch)) callbacks++;
     if (!io->node->crashed && !io->node->exiting) run_hooks(io);
     io->stats.turns++;
-    io->free_at = world->now + BATCH_BASE_NS + (int64_t)callbacks * CALLBACK_NS;
+    int64_t cost = BATCH_BASE_NS + (int64_t)callbacks * CALLBACK_NS;
+    io->free_at = world->now + (io->node->slow_until > world->now ? cost * io->node->slow_factor : cost);
 }
 
 static void loop_main(void *arg) {
@@ -454,7 +455,9 @@ static void loop_step(struct world *world, struct event *event) {
         context_make(&io->context, io->stack, LOOP_STACK, loop_main, io);
     }
     sim_enter(node, io, NULL);
+    io->running = true;
     context_switch(&io->outside, &io->context);
+    io->running = false;
     sim_leave();
     if (node->crashed || node->exiting) {
         node_settle(node);

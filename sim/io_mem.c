@@ -74,6 +74,13 @@ static void detach(struct memory_piece *piece) {
 
 static struct memory *current(void) { return sim_current.node ? &sim_current.node->memory : NULL; }
 
+/* No component claims to live on without memory (base/mem.h), so the process ends here. */
+static void maybe_exhausted(void) {
+    struct io_node *node = sim_current.node;
+    if (!node || !node->allocations_left || node->crashed || sim_current.helper || !sim_current.io->running) return;
+    if (--node->allocations_left == 0) node_stop(node, CRASH_KILL, "out of memory");
+}
+
 static struct memory_piece *piece_of(void *pointer) {
     struct memory_piece *piece = (struct memory_piece *)pointer - 1;
     CHECKF(piece->magic == PIECE_MAGIC, "freed or grown: memory that is not from mem_alloc, or twice");
@@ -82,6 +89,7 @@ static struct memory_piece *piece_of(void *pointer) {
 }
 
 void *mem_alloc(size_t size) {
+    maybe_exhausted();
     struct memory_piece *piece = world_alloc(sizeof *piece + size);
     piece->size = size;
     piece->caller = __builtin_return_address(0);

@@ -41,6 +41,9 @@ struct sock {
     struct segment *segments;           /* under way, in order */
     uint32_t segment_first, segment_count, segment_cap;
     int64_t cut_since;
+    int64_t idle_ns;                    /* something between cuts it after so long without bytes; 0 never; the dialing end */
+    bool black_hole;                    /* what is sent to it is lost and nobody is told */
+    struct event idle;
     unsigned retries;
     struct event arrive, reset;
     int reset_error;
@@ -52,6 +55,7 @@ struct sock {
 
 static void arrive(struct world *world, struct event *event);
 static void reset_arrives(struct world *world, struct event *event);
+static void idle_passed(struct world *world, struct event *event);
 
 static struct prng *dice(struct world *world) { return &world->streams[PRNG_NET]; }
 
@@ -65,6 +69,7 @@ static struct sock *sock_create(struct world *world, struct io_node *node) {
     sock->open = true;
     sock->arrive = (struct event){arrive, EVENT_IDLE};
     sock->reset = (struct event){reset_arrives, EVENT_IDLE};
+    sock->idle = (struct event){idle_passed, EVENT_IDLE};
     sock->window = fault_strikes(world, FAULT_SMALL_WINDOW, PRNG_NET, 50000)
                        ? (uint32_t)prng_skewed(dice(world), 2304, 8192)      /* the kernel's smallest buffer */
                        : (uint32_t)prng_range(dice(world), 16384, 262144);
@@ -76,6 +81,7 @@ static struct sock *sock_create(struct world *world, struct io_node *node) {
 static void sock_free(struct sock *sock) {
     event_cancel(sock->world, &sock->arrive);
     event_cancel(sock->world, &sock->reset);
+    event_cancel(sock->world, &sock->idle);
     list_remove(&sock->link);
     list_remove(&sock->starved);
     list_remove(&sock->in_backlog);
@@ -167,10 +173,16 @@ static void segment_add(struct sock *to, struct segment segment) {
     *segment_at(to, to->segment_count - 1) = segment;
 }
 
+static void idle_again(struct sock *sock) {
+    if (sock->idle_ns) event_schedule(sock->world, &sock->idle, sock->world->now + sock->idle_ns);
+}
+
 /* Puts bytes that are in the ring (or the end of the stream) on their way; when they arrive, unless the link is cut. */
 static int64_t transmit(struct sock *from, struct sock *to, uint32_t len, bool fin) {
     struct world *world = from->world;
     int64_t at = world->now + latency(world, link_of(from, to));
+    idle_again(from);
+    idle_again(to);
     if (to->segment_count) {
         int64_t last = segment_at(to, to->segment_count - 1)->at;
         if (at < last) at = last;
@@ -255,6 +267,20 @@ static void send_reset(struct sock *from, struct sock *to) {
     event_schedule(to->world, &to->reset, to->world->now + latency(to->world, link_of(from, to)));
 }
 
+/* A load balancer or a translator of addresses forgets the connection, and says so or not. */
+static void idle_passed(struct world *world, struct event *event) {
+    struct sock *sock = CONTAINER_OF(event, struct sock, idle);
+    struct sock *peer = sock->peer;
+    if (!peer || !peer->open || !sock->open || sock->error || peer->error || world->calm) return;
+    if (!world_fault_happens(world, FAULT_IDLE_CUT)) return;
+    if (prng_chance(dice(world), 500000)) {
+        sock->black_hole = peer->black_hole = true;
+        return;
+    }
+    send_reset(sock, peer);
+    send_reset(peer, sock);
+}
+
 /* Sends again what a cut link or a dead host did not take. After a while the sender gives up. */
 static void retry(struct sock *to) {
     struct world *world = to->world;
@@ -272,7 +298,7 @@ static void arrive(struct world *world, struct event *event) {
     struct sock *sock = CONTAINER_OF(event, struct sock, arrive);
     struct sock *peer = sock->peer;
     if (sock->error) return;
-    if (link_of(peer, sock)->cut || (!sock->open && sock->silent && sock->node->state != NODE_RUNNING)) {
+    if (link_of(peer, sock)->cut || sock->black_hole || (!sock->open && sock->silent && sock->node->state != NODE_RUNNING)) {
         retry(sock);
         return;
     }
@@ -282,6 +308,13 @@ static void arrive(struct world *world, struct event *event) {
         return;
     }
     if (sock->io && fault_strikes(world, FAULT_RESET, PRNG_NET, 200)) {
+        send_reset(sock, peer);
+        fail_end(sock, IO_ERESET);
+        return;
+    }
+    uint32_t len = sock->segment_count ? segment_at(sock, 0)->len : 0;
+    if (sock->io && len > 1 && fault_strikes(world, FAULT_RESET_MIDDLE, PRNG_NET, 200)) {
+        sock->arrived += 1 + (uint32_t)prng_below(dice(world), len - 1);
         send_reset(sock, peer);
         fail_end(sock, IO_ERESET);
         return;
@@ -460,7 +493,7 @@ static void probe(struct sock *sock) {
     struct world *world = sock->world;
     struct sock *to = sock->peer;
     if (!sock->probes++) sock->probed_since = world->now;
-    bool cut = link_of(sock, to)->cut || link_of(to, sock)->cut;
+    bool cut = link_of(sock, to)->cut || link_of(to, sock)->cut || to->black_hole;
     bool dead = !to->open && to->silent && to->node->state != NODE_RUNNING;
     int64_t delay = (200 * SIM_MS) << (sock->probes < 7 ? sock->probes : 7);
     op_schedule(world, sock->send_op, world->now + delay);
@@ -594,6 +627,8 @@ void io_connect(struct io *io, struct io_op *op, const struct io_addr *addr) {
     sock->connect_op = op;
     sock->connection = (uint32_t)++world->connections;
     sock->dialed = true;
+    if (world->fault_on[FAULT_IDLE_CUT] && prng_chance(dice(world), 200000))
+        sock->idle_ns = prng_range(dice(world), 15 * SIM_SECOND, 90 * SIM_SECOND);
     op_set_sock(op, sock);
     const struct io_node *target = node_of_addr(node, addr);
     sock->local = (struct io_addr){.family = 4, .ip = {10, 0, 0, (uint8_t)(node->index + 1)}, .port = free_port(node)};
@@ -703,6 +738,13 @@ bool net_accept_fire(struct io *io, struct io_op *op) {
         return true;
     }
     if (!listener->backlog_count) return false;
+    if (fault_strikes(io->node->world, FAULT_ACCEPT_FAILED, PRNG_NET, 30000)) {
+        op->result = -IO_EFILES;
+        op->more = false;
+        op->sock = (struct io_sock){0};
+        listener->accept_op = NULL;
+        return true;
+    }
     struct sock *sock = LIST_ENTRY(list_pop_front(&listener->backlog), struct sock, in_backlog);
     listener->backlog_count--;
     handle_give(io, sock);

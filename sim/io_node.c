@@ -35,14 +35,21 @@ struct io_node *world_node_at(const struct world *world, unsigned index) {
 
 /* ---- clocks of a node ---- */
 
+static int64_t coarse(const struct io_node *node, int64_t ns) { return node->grain ? ns - ns % node->grain : ns; }
+
 int64_t node_mono(const struct io_node *node) {
     int64_t passed = node->world->now - node->mono_origin;
-    return node->mono_start + passed + (int64_t)((__int128)passed * node->drift_ppm / 1000000);
+    return coarse(node, node->mono_start + passed + (int64_t)((__int128)passed * node->drift_ppm / 1000000));
 }
 
-int64_t node_wall(const struct io_node *node) { return node->world->wall_start + node->world->now + node->wall_offset; }
+int64_t node_wall(const struct io_node *node) {
+    int64_t now = node->world->now;
+    return coarse(node, node->world->wall_start + now + (int64_t)((__int128)now * node->wall_ppm / 1000000) + node->wall_offset);
+}
 
 int64_t node_mono_to_world(const struct io_node *node, int64_t deadline) {
+    if (node->grain && deadline % node->grain && deadline < INT64_MAX - node->grain)
+        deadline += node->grain - deadline % node->grain;
     int64_t ahead = deadline - node->mono_start;
     int64_t passed = (int64_t)((__int128)ahead * 1000000 / (1000000 + node->drift_ppm)) - 2;
     if (passed < 0) passed = 0;
@@ -60,16 +67,24 @@ static void clocks_start(struct io_node *node) {
     node->drift_ppm = fault_strikes(world, FAULT_DRIFT, PRNG_CLOCK, 1000000) ? prng_range(prng, -500, 500) : 0;
     if (node->incarnation == 1 && fault_strikes(world, FAULT_SKEW, PRNG_CLOCK, 1000000))
         node->wall_offset = prng_range(prng, -120 * SIM_SECOND, 120 * SIM_SECOND);
+    if (node->incarnation == 1 && fault_strikes(world, FAULT_WALL_DRIFT, PRNG_CLOCK, 1000000))
+        node->wall_ppm = prng_range(prng, -300, 300);
+    bool coarse_now = fault_strikes(world, FAULT_COARSE, PRNG_CLOCK, 1000000);
+    node->grain = coarse_now ? prng_range(prng, 1, 15) * SIM_MS : 0;
 }
 
 int64_t world_wall(const struct world *world, unsigned index) { return node_wall(world->nodes[index]); }
 
-void world_wall_jump(struct world *world, unsigned index, int64_t ns) {
+void world_wall_step(struct world *world, unsigned index, int64_t ns) {
     struct io_node *node = world_node_at(world, index);
     node->wall_offset += ns;
     if (ns < 0) world->wall_back -= ns;
-    world->fault_hits[ns < 0 ? FAULT_JUMP_BACK : FAULT_JUMP_FORWARD]++;
     trace_event(node, 0, SIM_wall_jump, false, 0, ns, 0);
+}
+
+void world_wall_jump(struct world *world, unsigned index, int64_t ns) {
+    world->fault_hits[ns < 0 ? FAULT_JUMP_BACK : FAULT_JUMP_FORWARD]++;
+    world_wall_step(world, index, ns);
 }
 
 /* ---- starting ---- */
@@ -79,7 +94,8 @@ static void node_begin(struct world *world, struct event *event) {
     CHECK(node->state != NODE_RUNNING);
     node->state = NODE_RUNNING;
     node->incarnation++;
-    node->boundary = node->disk_errors = 0;
+    node->boundary = node->disk_errors = node->allocations_left = 0;
+    node->slow_until = 0;
     node->exit_code = 0;
     node->exiting = node->crashed = false;
     node->entropy = prng_fork(world->options.seed, "entropy", (uint64_t)node->index << 32 | node->incarnation);
@@ -185,14 +201,14 @@ bool node_boundary(struct io_node *node) {
     return true;
 }
 
-_Noreturn void node_stop(struct io_node *node, const char *text) {
+_Noreturn void node_stop(struct io_node *node, enum crash_mode mode, const char *text) {
     struct io *io = sim_current.io;
     struct io_helper *helper = sim_current.helper;
     trace_event(node, io->index, SIM_node_stop, false, node->boundary, 0, sim_hash(text, strlen(text)));
     io_print(io, IO_STDERR, text, strlen(text));
     io_print(io, IO_STDERR, "\n", 1);
     node->crashed = true;
-    node->crash_mode = CRASH_POWER;                     /* what a failed disk keeps of unsynced data nobody knows */
+    node->crash_mode = mode;
     if (!helper) context_exit_to(&io->context, &io->outside);
     helper->died = true;
     context_exit_to(&helper->context, &helper->outside);
@@ -230,6 +246,21 @@ void world_pause(struct world *world, unsigned index, int64_t duration) {
         if (event_scheduled(&node->loops[i]->step)) event_schedule(world, &node->loops[i]->step, world->now);
     for (unsigned i = 0; i < node->helper_count; i++)
         if (event_scheduled(&node->helpers[i]->event)) event_schedule(world, &node->helpers[i]->event, world->now);
+}
+
+void world_slow(struct world *world, unsigned index, int64_t factor, int64_t duration) {
+    struct io_node *node = world_node_at(world, index);
+    node->slow_factor = factor;
+    node->slow_until = world->now + duration;
+}
+
+void world_exhaust_memory(struct world *world, unsigned index, uint64_t allocation) {
+    world_node_at(world, index)->allocations_left = allocation;
+}
+
+void world_disk_fill(struct world *world, unsigned index, uint64_t room) {
+    struct disk *disk = world_node_at(world, index)->disk;
+    disk_limit(disk, disk_used(disk) + room);
 }
 
 void io_exit(struct io *io, int code) {

@@ -73,6 +73,7 @@ struct disk;
 struct disk *disk_create(struct world *world, uint64_t bytes);
 void disk_destroy(struct disk *disk);
 void disk_limit(struct disk *disk, uint64_t bytes);
+uint64_t disk_used(const struct disk *disk);
 int64_t disk_open(struct disk *disk, const char *path, unsigned flags, struct inode **out);    /* +1 handle */
 void inode_release(struct disk *disk, struct inode *inode);                                    /* -1 handle */
 int64_t disk_read(struct inode *inode, void *data, size_t len, uint64_t offset);
@@ -205,7 +206,7 @@ struct io {
     unsigned index;
     io_start_fn *start;
     void *arg;
-    bool started, running;
+    bool started, running;                             /* running: its stack is the present one */
     int64_t now;                                       /* io_now of this batch */
     int64_t free_at;                                   /* world time until which the last batch takes */
     void *slots[IO_SLOT_COUNT];
@@ -284,7 +285,10 @@ struct io_node {
     struct prng entropy;
     int64_t mono_start, mono_origin;                   /* io_now at world time mono_origin */
     int64_t drift_ppm;
-    int64_t wall_offset;
+    int64_t wall_offset, wall_ppm;
+    int64_t grain;                                     /* both clocks move by so much; 0 is 1 ns */
+    int64_t slow_until, slow_factor;
+    uint64_t allocations_left;                         /* until memory is exhausted; 0: it is not */
     int64_t paused_until;
     uint16_t next_port;
     uint32_t signals_pending[8];
@@ -333,7 +337,7 @@ bool node_boundary(struct io_node *node);
 /* Called when the node's code has returned: ends the node if it crashed or asked to exit. */
 void node_settle(struct io_node *node);
 /* The node stops itself here and now, as by abort: its stacks are left and dropped. */
-_Noreturn void node_stop(struct io_node *node, const char *text);
+_Noreturn void node_stop(struct io_node *node, enum crash_mode mode, const char *text);
 /* A disk error that was injected; it may stop the node. */
 bool disk_error_strikes(struct io_node *node, enum fault fault);
 int64_t node_mono(const struct io_node *node);

@@ -74,8 +74,13 @@ void model_each_run(struct model *model, void (*fn)(struct model_run *run, const
 
 uint64_t model_now(struct model *model) { return ++model->now; }
 
+void model_excuse(struct model *model) { model->strict = false; }
+
 bool model_jumped(const struct model *model) {
-    return world_fault_hits(model->world, FAULT_JUMP_BACK) || world_fault_hits(model->world, FAULT_JUMP_FORWARD);
+    static const enum fault kinds[] = {FAULT_JUMP_BACK, FAULT_JUMP_FORWARD, FAULT_WOBBLE, FAULT_WALL_DRIFT, FAULT_COARSE};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (world_fault_hits(model->world, kinds[i])) return true;
+    return false;
 }
 
 int64_t model_slack(int64_t duration) { return SIM_MS + duration / 1000; }      /* clocks drift by 500 ppm */

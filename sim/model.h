@@ -22,6 +22,8 @@ struct model_run;
 struct model_effect;
 
 struct model *model_create(struct world *world, unsigned server);
+/* From here on the server has an excuse to be late. */
+void model_excuse(struct model *model);
 void model_free(struct model *model);
 /* Found, or new. */
 struct model_id *model_id(struct model *model, const char *namespace, const char *workflow_id);

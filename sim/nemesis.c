@@ -6,6 +6,8 @@
 
 #include "base/check.h"
 
+#define DISK_BYTES (UINT64_C(1) << 30)   /* as a node has without a word of its own */
+
 struct target {
     unsigned node, weight;
 };
@@ -20,6 +22,7 @@ struct nemesis {
     void *exited_arg;
     unsigned scripted_node;
     uint64_t second_crash;               /* its boundary in the node's second life; 0 is none */
+    unsigned loop_node, loop_left;       /* lives of that node that end soon */
 };
 
 static struct prng *dice(struct nemesis *nemesis) { return world_prng(nemesis->world, PRNG_CRASH); }
@@ -43,6 +46,11 @@ static void node_started(struct world *world, unsigned node, void *arg) {
     struct nemesis *nemesis = arg;
     if (nemesis->second_crash && node == nemesis->scripted_node && world_incarnation(world, node) == 2)
         world_crash_at_boundary(world, node, nemesis->second_crash, CRASH_POWER);
+    if (nemesis->loop_left && node == nemesis->loop_node && !nemesis->calm) {
+        nemesis->loop_left--;
+        world_crash_at_boundary(world, node, (uint64_t)prng_skewed(dice(nemesis), 1, 4000), CRASH_POWER);
+        return;
+    }
     if (nemesis->calm || world_incarnation(world, node) < 2 || !is_target(nemesis, node)) return;
     if (!world_fault_on(world, FAULT_CRASH_RECOVERY) || !prng_chance(dice(nemesis), 200000)) return;
     if (!world_fault_happens(world, FAULT_CRASH_RECOVERY)) return;
@@ -93,14 +101,76 @@ static void cut(struct nemesis *nemesis, unsigned from, unsigned to, int64_t dur
     world_call_at(nemesis->world, world_now(nemesis->world) + duration, heal, pair);
 }
 
-/* One node against another, in one direction or both. */
-static void partition(struct nemesis *nemesis) {
-    unsigned a = pick_target(nemesis), b = pick_target(nemesis);
-    if (a == b) return;
+static bool pick_pair(struct nemesis *nemesis, unsigned *a, unsigned *b) {
+    *a = pick_target(nemesis);
+    *b = pick_target(nemesis);
+    return *a != *b;
+}
+
+/* One node against another. */
+static void partition(struct nemesis *nemesis, bool one_way) {
+    unsigned a, b;
+    if (!pick_pair(nemesis, &a, &b)) return;
     int64_t duration = prng_skewed(dice(nemesis), 10 * SIM_MS, 40 * SIM_SECOND);
-    unsigned way = (unsigned)prng_below(dice(nemesis), 3);
-    if (way != 1) cut(nemesis, a, b, duration);
-    if (way != 0) cut(nemesis, b, a, duration);
+    cut(nemesis, a, b, duration);
+    if (!one_way) cut(nemesis, b, a, duration);
+}
+
+static void cut_again(struct world *world, void *arg) {
+    unsigned pair = (unsigned)(uintptr_t)arg;
+    if (!world_is_calm(world)) world_link_cut(world, pair / WORLD_NODES_MAX, pair % WORLD_NODES_MAX, true);
+}
+
+/* Cut and mended in turn, with a period of its own. */
+static void flap(struct nemesis *nemesis) {
+    unsigned a, b;
+    if (!pick_pair(nemesis, &a, &b)) return;
+    struct world *world = nemesis->world;
+    int64_t period = prng_skewed(dice(nemesis), 5 * SIM_MS, 10 * SIM_SECOND), at = world_now(world);
+    unsigned times = (unsigned)prng_range(dice(nemesis), 3, 20);
+    void *pair = (void *)(uintptr_t)(a * WORLD_NODES_MAX + b);
+    for (unsigned i = 0; i < times; i++, at += 2 * period) {
+        world_call_at(world, at, cut_again, pair);
+        world_call_at(world, at + period, heal, pair);
+    }
+}
+
+struct step {
+    unsigned node;
+    int64_t ns;
+};
+
+static void wobble_step(struct world *world, void *arg) {
+    struct step *step = arg;
+    if (!world_is_calm(world)) world_wall_step(world, step->node, step->ns);
+    world_free(step);
+}
+
+/* Two time servers that disagree by so much, each in turn. */
+static void wobble(struct nemesis *nemesis, unsigned node) {
+    struct world *world = nemesis->world;
+    int64_t by = prng_skewed(dice(nemesis), SIM_MS, 500 * SIM_MS), at = world_now(world);
+    unsigned pairs = (unsigned)prng_range(dice(nemesis), 2, 10);
+    for (unsigned i = 0; i < 2 * pairs; i++, at += prng_range(dice(nemesis), SIM_MS, 2 * SIM_SECOND)) {
+        struct step *step = world_alloc(sizeof *step);
+        *step = (struct step){node, i % 2 ? -by : by};
+        world_call_at(world, at, wobble_step, step);
+    }
+}
+
+static void empty_disk(struct world *world, void *arg) { world_disk_limit(world, (unsigned)(uintptr_t)arg, DISK_BYTES); }
+
+static void fill_disk(struct nemesis *nemesis, unsigned node) {
+    struct world *world = nemesis->world;
+    world_disk_fill(world, node, (uint64_t)prng_skewed(dice(nemesis), 0, 4 << 20));
+    int64_t until = world_now(world) + prng_skewed(dice(nemesis), 100 * SIM_MS, 60 * SIM_SECOND);
+    world_call_at(world, until, empty_disk, (void *)(uintptr_t)node);
+}
+
+static void crash_soon(struct nemesis *nemesis, unsigned node, int64_t within) {
+    struct world *world = nemesis->world;
+    world_crash_at_boundary(world, node, world_boundary(world, node) + (uint64_t)prng_skewed(dice(nemesis), 1, within),
+                            CRASH_POWER);
 }
 
 static void strike(struct nemesis *nemesis, enum fault fault) {
@@ -111,8 +181,7 @@ static void strike(struct nemesis *nemesis, enum fault fault) {
     if (!world_fault_happens(world, fault)) return;
     switch (fault) {
     case FAULT_CRASH_BOUNDARY:
-        world_crash_at_boundary(world, node, world_boundary(world, node) + (uint64_t)prng_skewed(prng, 1, 3000),
-                                CRASH_POWER);
+        crash_soon(nemesis, node, 3000);
         break;
     case FAULT_CRASH_TIME:
         world_crash(world, node, CRASH_POWER);
@@ -127,7 +196,32 @@ static void strike(struct nemesis *nemesis, enum fault fault) {
         world_signal(world, node, IO_SIGNAL_TERM);
         break;
     case FAULT_PARTITION:
-        partition(nemesis);
+    case FAULT_PARTITION_ONE_WAY:
+        partition(nemesis, fault == FAULT_PARTITION_ONE_WAY);
+        break;
+    case FAULT_FLAPPING:
+        flap(nemesis);
+        break;
+    case FAULT_WOBBLE:
+        wobble(nemesis, node);
+        break;
+    case FAULT_FULL_WHILE:
+        fill_disk(nemesis, node);
+        break;
+    case FAULT_TERMINATE_CRASH:
+        world_signal(world, node, IO_SIGNAL_TERM);
+        crash_soon(nemesis, node, 3000);
+        break;
+    case FAULT_CRASH_LOOP:
+        nemesis->loop_node = node;
+        nemesis->loop_left = (unsigned)prng_range(prng, 2, 6);
+        crash_soon(nemesis, node, 300);
+        break;
+    case FAULT_SLOW_LOOP:
+        world_slow(world, node, prng_skewed(prng, 2, 1000), prng_skewed(prng, SIM_MS, 10 * SIM_SECOND));
+        break;
+    case FAULT_OUT_OF_MEMORY:
+        world_exhaust_memory(world, node, (uint64_t)prng_skewed(prng, 1, 20000));
         break;
     case FAULT_JUMP_BACK:
         world_wall_jump(world, node, -prng_skewed(prng, SIM_MS, nemesis->jump_max));
@@ -140,7 +234,9 @@ static void strike(struct nemesis *nemesis, enum fault fault) {
 static void tick(struct world *world, void *arg) {
     static const enum fault kinds[] = {FAULT_CRASH_BOUNDARY, FAULT_CRASH_BOUNDARY, FAULT_CRASH_TIME, FAULT_KILL,
                                        FAULT_PAUSE, FAULT_TERMINATE, FAULT_PARTITION, FAULT_JUMP_FORWARD,
-                                       FAULT_JUMP_BACK};
+                                       FAULT_JUMP_BACK, FAULT_PARTITION_ONE_WAY, FAULT_FLAPPING, FAULT_WOBBLE,
+                                       FAULT_FULL_WHILE, FAULT_TERMINATE_CRASH, FAULT_CRASH_LOOP, FAULT_SLOW_LOOP,
+                                       FAULT_OUT_OF_MEMORY};
     struct nemesis *nemesis = arg;
     if (nemesis->calm || world_now(world) >= nemesis->until) return;
     enum fault fault = kinds[prng_below(dice(nemesis), ARRAY_LEN(kinds))];
@@ -165,6 +261,9 @@ void nemesis_calm(struct nemesis *nemesis) {
         unsigned node = nemesis->targets[i].node;
         if (!nemesis->scripted) world_crash_at_boundary(world, node, 0, CRASH_POWER);
         world_pause(world, node, 0);
+        world_slow(world, node, 1, 0);
+        world_exhaust_memory(world, node, 0);
+        world_disk_limit(world, node, DISK_BYTES);
         if (world_node_state(world, node) != NODE_RUNNING) world_start(world, node, SIM_MS);
     }
 }

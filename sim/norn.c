@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "fiber/fiber.h"
 #include "server/server.h"
+#include "hostile.h"
 #include "run.h"
 #include "truth.h"
 #include "workload.h"
@@ -35,12 +36,18 @@ static struct status configure(const struct server_node *node, struct arena *are
     struct io *io = node->io;
     struct world *world = world_of(io);
     bool small = node->truth->small;
-    struct prng own = prng_fork(world_seed(world), "server", world_incarnation(world, world_node_of(io)) / 4);
+    static const char *const segments[] = {"1MiB", "2MiB", "4MiB"};
+    /* Another configuration in every fourth life, unless the seed has one for all. */
+    bool changes = world_fault_on(world, FAULT_RECONFIGURED);
+    unsigned life = world_incarnation(world, world_node_of(io)), now = changes ? life / 4 : 0;
+    if (now && life % 4 == 0 && !world_fault_happens(world, FAULT_RECONFIGURED)) now--;
+    struct prng own = prng_fork(world_seed(world), "server", now);
     const struct config_flag flags[] = {
         {"data", "/data"}, {"grpc", "0.0.0.0:7233"}, {"http", "127.0.0.1:8080"}, {"metrics", "127.0.0.1:9090"},
         {"insecure", "true"}, {"log-format", "text"}, {"history-shards", "16"},
         {"loops", small ? "1" : loops[prng_below(&own, ARRAY_LEN(loops))]},
-        {"store.segment-size", "1MiB"}, {"store.reserve", "1MiB"}, {"store.checkpoint-bytes", "1MiB"},
+        {"store.segment-size", small ? "1MiB" : segments[prng_below(&own, ARRAY_LEN(segments))]},
+        {"store.reserve", "1MiB"}, {"store.checkpoint-bytes", "1MiB"},
         {"store.checkpoint-interval", small ? "100ms" : checkpoints[prng_below(&own, ARRAY_LEN(checkpoints))]},
     };
     struct status status = config_load(io, flags, ARRAY_LEN(flags), arena, config);
@@ -149,6 +156,8 @@ static void exited(struct world *world, unsigned node, int code, void *arg) {
     size_t end = out.len && text[out.len - 1] == '\n' ? out.len - 1 : out.len, begin = end;
     while (begin && text[begin - 1] != '\n') begin--;
     if (world_disk_errors(world, node)) return;
+    bool full = memmem(text + begin, end - begin, "the disk is full", 16) || memmem(text + begin, end - begin, "no space left", 13);
+    if (full && world_fault_hits(world, FAULT_FULL_WHILE)) return;
     bool locked = memmem(text + begin, end - begin, "locked", 6) || memmem(text + begin, end - begin, "another process", 15);
     if (locked && world_fault_hits(world, FAULT_GHOST_LOCK)) return;
     world_fail(world, WORLD_INCORRECT, "the server ended with code %d: %.*s", code, (int)(end - begin), text + begin);
@@ -179,6 +188,7 @@ static void *begin(struct world *world, struct nemesis *nemesis, const struct ru
         truth->workers[i] = add(truth, nemesis, workers[i], worker_start, 2);
     for (unsigned i = 0; i < truth->client_count; i++)
         truth->clients[i] = add(truth, nemesis, clients[i], client_start, 1);
+    if (hostile_is_on(world)) truth->hostile = add(truth, nemesis, "hostile", hostile_start, 1);
     return truth;
 }
 
@@ -241,7 +251,17 @@ static bool finished(void *arg) {
     return work_done(truth) && (!truth->calm || truth->small || audited(truth));
 }
 
-static void calmed(void *arg) { ((struct truth *)arg)->calm = true; }
+/* The last crash: whatever was acknowledged must outlive it, in every seed. */
+static void calmed(void *arg) {
+    struct truth *truth = arg;
+    truth->calm = true;
+    if (truth->small || !world_fault_happens(truth->world, FAULT_LAST_CRASH)) return;
+    if (truth->closed_count < truth->flow_count) {      /* what is under way is excused, as with any crash */
+        truth->strict = false;
+        model_excuse(truth->model);
+    }
+    world_crash(truth->world, truth->server, CRASH_POWER);
+}
 
 static void explain(void *arg) {
     struct truth *truth = arg;
@@ -270,7 +290,7 @@ static void check(void *arg) {
 /* Clients and workers end first, then the server. */
 static bool ended(void *arg) {
     struct truth *truth = arg;
-    bool all = true;
+    bool all = !truth->hostile || workload_end_node(truth->world, truth->hostile, &truth->told[9]);
     for (unsigned i = 0; i < truth->client_count; i++)
         all &= workload_end_node(truth->world, truth->clients[i], &truth->told[i]);
     for (unsigned i = 0; i < truth->worker_count; i++)

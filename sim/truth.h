@@ -69,7 +69,7 @@ struct truth {
     struct truth_racer racers[TRUTH_RACES_MAX * TRUTH_RACERS_MAX];
     unsigned race_count, racer_count;
     unsigned flow_count, closed_count, judged_count;
-    unsigned server, clients[4], client_count, workers[4], worker_count;
+    unsigned server, clients[4], client_count, workers[4], worker_count, hostile;
     char plant[64], *server_env[2];      /* the server's environment: a planted bug */
     const char *namespaces[TRUTH_NAMESPACES_MAX];
     enum known namespace_known[TRUTH_NAMESPACES_MAX];

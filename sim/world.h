@@ -114,6 +114,7 @@ unsigned world_fault_reach(enum fault fault);
 void world_swarm(struct world *world);
 /* No faults from here on: links heal, clocks stay. CONTRACT kinds stay on. */
 void world_calm(struct world *world);
+bool world_is_calm(const struct world *world);
 
 /* Marks of the code (base/mark.h), and how often this world came there. */
 unsigned world_mark_count(void);
@@ -169,8 +170,15 @@ void world_crash_at_boundary(struct world *world, unsigned node, uint64_t bounda
 /* Stops its code from running for `duration`; its connections stay. */
 void world_pause(struct world *world, unsigned node, int64_t duration);
 void world_signal(struct world *world, unsigned node, int signal);
+/* Its code takes `factor` times as long, for `duration`. */
+void world_slow(struct world *world, unsigned node, int64_t factor, int64_t duration);
+/* Memory is exhausted at the n-th allocation on a loop from now: the process ends there, as mem.h says. 0 takes it
+ * back. */
+void world_exhaust_memory(struct world *world, unsigned node, uint64_t allocation);
 /* Moves its wall clock. */
 void world_wall_jump(struct world *world, unsigned node, int64_t ns);
+/* The same, for a kind of fault that is counted elsewhere. */
+void world_wall_step(struct world *world, unsigned node, int64_t ns);
 /* The wall clock of a node. */
 int64_t world_wall(const struct world *world, unsigned node);
 /* How far wall clocks were set back in all: so much later may things be that were due by them. */
@@ -190,6 +198,8 @@ void world_link_latency(struct world *world, unsigned from, unsigned to, int64_t
 void world_add_name(struct world *world, const char *host, const struct io_addr *addr);
 /* Limits the node's disk; 0 is without limit. Takes effect at once. */
 void world_disk_limit(struct world *world, unsigned node, uint64_t bytes);
+/* Leaves the disk `room` bytes more than are in use. */
+void world_disk_fill(struct world *world, unsigned node, uint64_t room);
 /* Bytes of a file as the node sees it; -IO_ENOENT. Appends to *out. For checkers, while the node is down or not. */
 int64_t world_disk_read(struct world *world, unsigned node, const char *path, struct buf *out);
 /* The names in a folder of the node's disk, each NUL-terminated. */

@@ -22,7 +22,7 @@
     X(SEGMENT_REMOVED, 100, "a free segment of the journal was removed")                                       \
     X(JOURNAL_BLOCKED, 600, "the disk had no room for the next segment")                                       \
     X(RESERVE_GIVEN, 100, "the reserve was given up for a full disk")                                          \
-    X(FULL_REFUSED, 0, "a write was refused because the disk is full")                                         \
+    X(FULL_REFUSED, 100, "a write was refused because the disk is full")                                       \
     X(FOLDER_LOCK_WAITED, 50, "the lock of the process before was waited for")                                 \
     X(CHECKPOINT, 1, "a checkpoint was finished")                                                              \
     X(CHECKPOINT_BY_BYTES, 50, "a checkpoint began because the journal had grown")                             \
@@ -73,10 +73,10 @@
     /* connections */                                                                                          \
     X(DRAINED, 50, "every connection was drained before the end")                                              \
     X(DRAIN_CUT, 600, "connections were cut, as the drain took too long")                                      \
-    X(ACCEPT_FAILED, 0, "accept failed and was tried again")                                                   \
-    X(KEEPALIVE_LOST, 0, "a connection was closed, as it did not answer a ping")                               \
-    X(CALM_DOWN, 0, "a peer that asked for work and brought none was sent away")                               \
-    X(FRAME_REFUSED, 0, "a connection that broke HTTP/2 was ended")                                            \
+    X(ACCEPT_FAILED, 50, "accept failed and was tried again")                                                  \
+    X(KEEPALIVE_LOST, 200, "a connection was closed, as it did not answer a ping")                             \
+    X(CALM_DOWN, 100, "a peer that asked for work and brought none was sent away")                             \
+    X(FRAME_REFUSED, 50, "a connection that broke HTTP/2 was ended")                                           \
     X(REQUEST_RESET, 50, "a request was reset by its client")
 
 /* X(NAME, what it asks for) */
