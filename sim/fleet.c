@@ -13,14 +13,15 @@
 
 #include "child.h"
 #include "coverage.h"
+#include "failed.h"
 #include "record.h"
 
-enum { JOBS_MAX = 64, TRACE_TEXT = 33, SLOWEST = 5 };
+enum { JOBS_MAX = 64, TRACE_TEXT = 33, SLOWEST = 5, REPORTS_MAX = 5 };
 
 struct job {
     pid_t pid;                          /* 0 is free */
     uint64_t seed;
-    bool second;
+    bool second, old;                   /* old: it has failed before */
     char trace[TRACE_TEXT];             /* of the first run */
     char path[64];                      /* what it printed */
     int64_t began;
@@ -40,6 +41,7 @@ struct fleet {
     struct coverage coverage;
     double virtual_seconds;
     int64_t began, told;
+    bool terminal;                      /* progress is one line, written over and over */
     int code;
     struct slow slow[SLOWEST];
 };
@@ -93,20 +95,17 @@ static void note_slow(struct fleet *fleet, uint64_t seed, int64_t ns) {
 
 /* ---- judgement ---- */
 
-static void remember(struct fleet *fleet, uint64_t seed) {
-    if (!fleet->options->failed_file) return;
-    FILE *file = fopen(fleet->options->failed_file, "a");
-    if (!file) return;
-    fprintf(file, "%llu\n", (unsigned long long)seed);
-    fclose(file);
+/* Makes room on a terminal for lines that stay. */
+static void clear_progress(const struct fleet *fleet) {
+    if (fleet->terminal) fputs("\r\x1b[K", stderr);
 }
 
 static void fail(struct fleet *fleet, uint64_t seed, int code) {
     fleet->failed++;
     if (!fleet->code) fleet->code = code;
-    remember(fleet, seed);
     struct words words = {0};
     struct run_options run = run_of(fleet->options, seed);
+    if (!fleet->options->sweep) failed_add(fleet->options->failed_file, &run);
     run_words(&run, &words);
     char *line = words_line(&words, fleet->options->program);
     fprintf(stderr, "%s %llu failed with code %d; again: %s%s\n", fleet->options->sweep ? "boundary" : "seed",
@@ -115,8 +114,19 @@ static void fail(struct fleet *fleet, uint64_t seed, int code) {
     words_free(&words);
 }
 
+static void pass(struct fleet *fleet, const struct job *job) {
+    fleet->passed++;
+    if (!job->old) return;
+    struct run_options run = run_of(fleet->options, job->seed);
+    failed_remove(fleet->options->failed_file, &run);
+    clear_progress(fleet);
+    fprintf(stderr, "seed %llu has failed before and passes now\n", (unsigned long long)job->seed);
+}
+
 /* Runs it again with a log, for its report. */
 static void show_failure(const struct fleet *fleet, const struct job *job) {
+    clear_progress(fleet);
+    if (fleet->failed >= REPORTS_MAX) return;
     struct run_options run = run_of(fleet->options, job->seed);
     child_run(&(struct child_options){.run = &run, .second = job->second, .report = true, .output = job->path});
     char *text = child_output(job->path);
@@ -132,6 +142,7 @@ static void show_difference(const struct fleet *fleet, uint64_t seed) {
         child_path(paths[i], sizeof paths[i], "record", i);
         child_run(&(struct child_options){.run = &run, .second = i == 1, .record = paths[i], .output = "/dev/null"});
     }
+    clear_progress(fleet);
     fprintf(stderr, "seed %llu: its two runs differ.\n", (unsigned long long)seed);
     record_compare(paths[0], paths[1], stderr);
     for (unsigned i = 0; i < 2; i++) unlink(paths[i]);
@@ -150,13 +161,13 @@ static bool judge(struct fleet *fleet, struct job *job, int status) {
         take_counters(fleet, text);
         note_slow(fleet, job->seed, world_host_ns() - job->began);
         again = !fleet->options->once;
-        fleet->passed += !again;
+        if (!again) pass(fleet, job);
         if (again) start_job(fleet, job, job->seed, true);
     } else if (strncmp(trace, job->trace, TRACE_TEXT - 1) != 0) {
         show_difference(fleet, job->seed);
         fail(fleet, job->seed, WORLD_DIVERGED);
     } else {
-        fleet->passed++;
+        pass(fleet, job);
     }
     world_free(text);
     return again;
@@ -164,32 +175,25 @@ static bool judge(struct fleet *fleet, struct job *job, int status) {
 
 /* ---- the batch ---- */
 
-static void read_old(struct fleet *fleet) {
-    FILE *file = fleet->options->failed_file ? fopen(fleet->options->failed_file, "r") : NULL;
-    if (!file) return;
-    char line[64];
-    while (fgets(line, sizeof line, file)) {
-        fleet->old = world_realloc(fleet->old, (fleet->old_count + 1) * sizeof *fleet->old);
-        fleet->old[fleet->old_count++] = strtoull(line, NULL, 0);
-    }
-    fclose(file);
-}
-
-static bool next_seed(struct fleet *fleet, uint64_t *seed) {
+static bool next_seed(struct fleet *fleet, uint64_t *seed, bool *old) {
     uint64_t index = fleet->started;
     if (index >= fleet->old_count + fleet->options->count) return false;
-    *seed = index < fleet->old_count ? fleet->old[index] : fleet->options->first + index - fleet->old_count;
+    *old = index < fleet->old_count;
+    *seed = *old ? fleet->old[index] : fleet->options->first + index - fleet->old_count;
     fleet->started++;
     return true;
 }
 
 static void tell(struct fleet *fleet) {
     int64_t now = world_host_ns();
-    if (now - fleet->told < 5 * SIM_SECOND) return;
+    if (now - fleet->told < (fleet->terminal ? SIM_SECOND / 4 : 5 * SIM_SECOND)) return;
     fleet->told = now;
-    fprintf(stderr, "%llu of %llu seeds, %llu failed, %.0f s\n", (unsigned long long)(fleet->passed + fleet->failed),
-            (unsigned long long)(fleet->old_count + fleet->options->count), (unsigned long long)fleet->failed,
-            (double)(now - fleet->began) / 1e9);
+    uint64_t done = fleet->passed + fleet->failed, all = fleet->old_count + fleet->options->count;
+    double seconds = (double)(now - fleet->began) / 1e9;
+    fprintf(stderr, "%s%llu of %llu seeds, %llu failed, %.1f virtual hours in %.0f s, about %.0f s to go%s",
+            fleet->terminal ? "\r" : "", (unsigned long long)done, (unsigned long long)all,
+            (unsigned long long)fleet->failed, fleet->virtual_seconds / 3600, seconds,
+            done ? seconds * (double)(all - done) / (double)done : 0, fleet->terminal ? "\x1b[K" : "\n");
 }
 
 static void print_slowest(const struct fleet *fleet) {
@@ -202,7 +206,9 @@ static void print_slowest(const struct fleet *fleet) {
 /* Every seed of the default workload as it is, so that what was never reached can be told. */
 static bool is_whole(const struct fleet_options *options) {
     for (int fault = 0; fault < FAULT_COUNT; fault++)
-        if (options->run.off[fault]) return false;
+        if (options->run.off[fault] || options->run.only[fault].given) return false;
+    if (options->run.workflows.given || options->run.clients || options->run.workers || options->run.calm_at)
+        return false;
     return options->run.workload->covers && !options->sweep && !options->run.calm && !options->run.plant;
 }
 
@@ -231,13 +237,14 @@ int run_fleet(const struct fleet_options *options) {
     struct fleet *fleet = world_alloc(sizeof *fleet);
     fleet->options = options;
     fleet->began = fleet->told = world_host_ns();
-    read_old(fleet);
+    fleet->terminal = isatty(2);
+    if (!options->sweep) fleet->old_count = failed_read(options->failed_file, &options->run, &fleet->old);
     unsigned running = 0;
     for (unsigned i = 0; i < options->jobs && i < JOBS_MAX; i++) {
         struct job *job = &fleet->jobs[i];
         uint64_t seed;
         snprintf(job->path, sizeof job->path, "/tmp/norn-sim-%d-%u", (int)getpid(), i);
-        if (!next_seed(fleet, &seed)) break;
+        if (!next_seed(fleet, &seed, &job->old)) break;
         start_job(fleet, job, seed, false);
         running++;
     }
@@ -249,12 +256,13 @@ int run_fleet(const struct fleet_options *options) {
         if (judge(fleet, job, status)) continue;
         job->pid = 0;
         uint64_t seed;
-        if (next_seed(fleet, &seed))
+        if (next_seed(fleet, &seed, &job->old))
             start_job(fleet, job, seed, false);
         else
             running--;
     }
     for (unsigned i = 0; i < options->jobs && i < JOBS_MAX; i++) unlink(fleet->jobs[i].path);
+    clear_progress(fleet);
     summarize(fleet);
     int code = fleet->code;
     world_free(fleet->old);
@@ -304,15 +312,12 @@ static void start_plant(const struct fleet_options *options, struct plant_job *j
 }
 
 /* The line that tells what was found. */
-static void print_found(const struct plant_job *job, const struct fleet_options *options, int status) {
-    static const char *const oracles[] = {"a node died", "incorrect", "stuck", "leak", "diverged"};
-    int code = child_code(status);
+static void print_found(const struct plant_job *job, const struct fleet_options *options) {
     char *text = child_output(job->path);
-    const char *why = strstr(text, "simulation: ");
-    int len = why ? (int)strcspn(why, "\n") : 0;
-    printf("%-28s seed %-4llu %-12s %.*s\n", job->plant, (unsigned long long)(job->seed - options->first + 1),
-           code >= WORLD_DIED && code <= WORLD_DIVERGED ? oracles[code - WORLD_DIED] : "?", len > 120 ? 120 : len,
-           why ? why : "");
+    const char *why = strstr(text, "simulation: "), *oracle = child_value(text, " oracle=");
+    int len = why ? (int)strcspn(why += strlen("simulation: "), "\n") : 0;
+    printf("%-28s seed %-4llu %-24.*s %.*s\n", job->plant, (unsigned long long)(job->seed - options->first + 1),
+           (int)strcspn(oracle, " \n"), oracle, len > 120 ? 120 : len, why ? why : "");
     fflush(stdout);
     world_free(text);
 }
@@ -321,7 +326,7 @@ int run_plants(const struct fleet_options *options, const char *const *plants, u
     struct plant_job jobs[JOBS_MAX] = {0};
     unsigned next = 0, running = 0, missed = 0, within_ten = 0, count = 0;
     while (plants[count]) count++;
-    printf("%-28s %-9s %-12s %s\n", "planted bug", "found by", "oracle", "what it said");
+    printf("%-28s %-9s %-24s %s\n", "planted bug", "found by", "oracle", "what it said");
     for (;;) {
         for (unsigned i = 0; i < options->jobs; i++) {
             struct plant_job *job = &jobs[i];
@@ -339,7 +344,7 @@ int run_plants(const struct fleet_options *options, const char *const *plants, u
             if (job->pid != pid) continue;
             job->pid = 0;
             bool found = status != 0;
-            if (found) print_found(job, options, status);
+            if (found) print_found(job, options);
             if (found && job->seed - options->first < 10) within_ten++;
             if (!found && ++job->seed < options->first + limit) {
                 start_plant(options, job);

@@ -10,7 +10,7 @@ struct fleet_options {
     unsigned jobs;
     bool once;                          /* not twice */
     bool sweep, pairs;                  /* one seed, crashed at each boundary */
-    const char *failed_file;            /* failing seeds are added here and run first; NULL is none */
+    const char *failed_file;            /* failing runs are added here and run first (failed.h); NULL is none */
     const char *program;                /* argv[0] */
 };
 /* Runs them, prints progress and a summary. The exit code is that of the first failure, or 0. */

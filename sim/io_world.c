@@ -524,26 +524,16 @@ static _Noreturn void leave(struct world *world, const struct world_end *end) {
     _Exit((int)end->verdict);
 }
 
-/* Where the text begins, behind its oracle's name. */
-static const char *take_oracle(const char *text, enum world_verdict verdict, char oracle[32]) {
-    static const char *const names[] = {"check", "incorrect", "stuck", "leak", "diverged"};
-    const char *close = *text == '[' ? strstr(text, "] ") : NULL;
-    if (close && close - text < 32) {
-        snprintf(oracle, 32, "%.*s", (int)(close - text - 1), text + 1);
-        return close + 2;
-    }
-    snprintf(oracle, 32, "%s", verdict >= WORLD_DIED && verdict <= WORLD_DIVERGED ? names[verdict - WORLD_DIED] : "usage");
-    return text;
-}
-
-_Noreturn void world_fail(struct world *world, enum world_verdict verdict, const char *format, ...) {
-    char text[2048], oracle[32];
+_Noreturn void world_fail_by(struct world *world, enum world_verdict verdict, const char *oracle, const char *format, ...) {
+    char text[2048], name[48];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    const char *what = take_oracle(text, verdict, oracle);
-    leave(world, &(struct world_end){verdict, oracle, what});
+    snprintf(name, sizeof name, "%s", oracle);
+    for (char *at = name; *at; at++)
+        if (*at == '_') *at = '-';
+    leave(world, &(struct world_end){verdict, name, text});
 }
 
 _Noreturn void io_die(const char *file, int line, const char *format, ...) {

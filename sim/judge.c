@@ -23,10 +23,14 @@ static void print_history(const struct truth_flow *flow) {
     for (unsigned r = 0; r < flow->run_count; r++) print_run(flow, &flow->runs[r], "run");
 }
 
-static void require(const struct judge *judge, bool holds, const char *what) {
-    if (holds) return;
+#define require(judge, holds, what)                                                                            \
+    do {                                                                                                       \
+        if (!(holds)) refuse((judge), __func__, (what));                                                       \
+    } while (0)
+
+static _Noreturn void refuse(const struct judge *judge, const char *oracle, const char *what) {
     print_history(judge->flow);
-    world_fail(judge->truth->world, WORLD_INCORRECT, "%s, run %s, event %lld: %s", judge->flow->id,
+    world_fail_by(judge->truth->world, WORLD_INCORRECT, oracle, "%s, run %s, event %lld: %s", judge->flow->id,
                judge->run ? judge->run->run_id : "-", judge->event ? (long long)judge->event->id : 0, what);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/commit.h"
 #include "base/plant.h"
+#include "failed.h"
 #include "fleet.h"
 #include "shrink.h"
 
@@ -206,7 +207,7 @@ static const struct option table[] = {
     {"--first", "N", "the first seed (1)", TAKE_NUMBER, AT(first)},
     {"--jobs", "J", "at a time (2)", TAKE_UNSIGNED, AT(jobs)},
     {"--once", NULL, "each once", TAKE_BOOL, AT(once)},
-    {"--failed", "FILE", "failing seeds are kept there, and run first", TAKE_TEXT, AT(failed_file)},
+    {"--failed", "FILE", "failing runs are kept there, and run first (" FAILED_FILE "; none: nowhere)", TAKE_TEXT, AT(failed_file)},
     {"--shrink", NULL, "of one failing seed: leave out what can be, and print what is left", TAKE_BOOL,
      offsetof(struct options, shrink)},
     {"--shrink-seconds", "N", "for so long at most (60)", TAKE_UNSIGNED, offsetof(struct options, shrink_seconds)},
@@ -317,7 +318,8 @@ static _Noreturn void replay(char **argv) {
 
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--replay") == 0) replay(argv);
-    struct options options = {.fleet = {.run = {.workload = workloads[0]}, .first = 1, .jobs = 2, .program = argv[0]}};
+    struct options options = {.fleet = {.run = {.workload = workloads[0]}, .first = 1, .jobs = 2, .program = argv[0],
+                                        .failed_file = FAILED_FILE}};
     take_words(&options, argv + 1, (size_t)argc - 1);
     if (options.list) return options.list();
     if (!options.fleet.jobs || options.fleet.jobs > 64) wrong("--jobs is from 1 to", "64");
@@ -340,6 +342,7 @@ int main(int argc, char **argv) {
     if (options.shrink)
         return run_shrink(&(struct shrink_options){*run, options.shrink_seconds, options.repro_to, argv[0]});
     if (options.one && !options.twice) return run_seed(run);
+    if (options.one) options.fleet.failed_file = NULL;
     if (options.one) options.fleet.first = run->seed, options.fleet.count = 1;
     return run_fleet(&options.fleet);
 }

@@ -85,7 +85,7 @@ bool model_jumped(const struct model *model) {
 
 int64_t model_slack(int64_t duration) { return SIM_MS + duration / 1000; }      /* clocks drift by 500 ppm */
 
-void model_fail(const struct model_run *run, const char *format, ...) {
+void model_fail_by(const struct model_run *run, const char *oracle, const char *format, ...) {
     char text[512];
     va_list args;
     va_start(args, format);
@@ -93,7 +93,8 @@ void model_fail(const struct model_run *run, const char *format, ...) {
     va_end(args);
     fprintf(stderr, "workflow %s, run %s, as far as it was read:\n", run->id->workflow_id, run->run_id);
     for (size_t i = 0; i < run->count; i++) flow_print_event(&run->events[i].flow, stderr);
-    world_fail(run->id->model->world, WORLD_INCORRECT, "workflow %s, run %s: %s", run->id->workflow_id, run->run_id, text);
+    world_fail_by(run->id->model->world, WORLD_INCORRECT, oracle, "workflow %s, run %s: %s",
+                  run->id->workflow_id, run->run_id, text);
 }
 
 /* ---- effects ---- */

@@ -116,7 +116,9 @@ struct model {
     size_t scratch_cap;
 };
 
-_Noreturn void model_fail(const struct model_run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));
+_Noreturn void model_fail_by(const struct model_run *run, const char *oracle, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#define model_fail(run, ...) model_fail_by((run), __func__, __VA_ARGS__)
 #define REQUIRE(run, holds, ...)                                                                               \
     do {                                                                                                       \
         if (!(holds)) model_fail((run), __VA_ARGS__);                                                          \

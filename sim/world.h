@@ -229,11 +229,12 @@ int world_current_node(void);
 struct world *world_of(struct io *io);
 unsigned world_node_of(struct io *io);
 
-/* Ends the run: prints what failed, and all that helps to understand it, and leaves with `verdict`. A text that begins
- * with "[name] " gives the oracle's name: short, and the same for each failure of that check. A workflow that the text
- * names is the one that is reported on. */
-_Noreturn void world_fail(struct world *world, enum world_verdict verdict, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Ends the run: prints what failed, and all that helps to understand it, and leaves with `verdict`. The check that fails
+ * is known as its oracle: the name of its function. A workflow that the text names is the one that is reported on. */
+#define world_fail(world, verdict, ...) world_fail_by((world), (verdict), __func__, __VA_ARGS__)
+/* As world_fail, in the name of another function. */
+_Noreturn void world_fail_by(struct world *world, enum world_verdict verdict, const char *oracle, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 /* The log; NULL when there is none. */
 struct log *world_log(const struct world *world);
 /* Folds workload facts into the trace. */
