@@ -46,7 +46,7 @@ struct words {
 void words_add(struct words *words, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The options that make the run what it is. */
 void run_words(const struct run_options *options, struct words *out);
-/* One command line of `program` and these words. The caller frees it (world_free). */
+/* One command line of `program` (or "") and these words. The caller frees it (world_free). */
 char *words_line(const struct words *words, const char *program);
 void words_free(struct words *words);
 

@@ -67,7 +67,8 @@ char *words_line(const struct words *words, const char *program) {
     for (size_t i = 0; i < words->count; i++) size += strlen(words->items[i]) + 1;
     char *line = world_alloc(size);
     size_t len = (size_t)snprintf(line, size, "%s", program);
-    for (size_t i = 0; i < words->count; i++) len += (size_t)snprintf(line + len, size - len, " %s", words->items[i]);
+    for (size_t i = 0; i < words->count; i++)
+        len += (size_t)snprintf(line + len, size - len, "%s%s", len ? " " : "", words->items[i]);
     return line;
 }
 

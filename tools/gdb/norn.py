@@ -4,7 +4,8 @@
     (gdb) norn fibers                 every loop's fibers, by name
     (gdb) norn fibers bt              with their backtraces
     (gdb) norn fiber ADDRESS          one of them
-    (gdb) norn fibers bt EXPRESSION   those of one loop, given as a `struct io *` (in the simulator: `io` of any frame)
+    (gdb) norn fibers bt EXPRESSION   those of one loop, given as a `struct io *`
+    (gdb) norn sim                    in norn-sim: seed, virtual time, event, the node whose code runs, and all nodes
 
 A backtrace follows frame pointers, which our builds keep: nothing of the process is changed to read it.
 """
@@ -53,13 +54,36 @@ def loops():
     """Every loop of the process: pairs of a name and a struct io."""
     node = gdb.lookup_static_symbol("ended_nodes") or gdb.lookup_global_symbol("ended_nodes")
     if node is None:
-        raise gdb.GdbError("this is not the io_uring backend: give a loop, as `norn fibers io`")
+        yield from simulated_loops()
+        return
     node = node.value()
     while int(node) != 0:
         for i in range(int(atomic(node["loop_count"]))):
             io = atomic(node["loops"][i])
             yield "loop %d" % i, io.dereference()
         node = node["previous"]
+
+
+def simulation():
+    """The simulator's sim_current; it has a world while a run goes on."""
+    current = gdb.lookup_global_symbol("sim_current")
+    if current is None:
+        raise gdb.GdbError("neither the io_uring backend nor the simulator")
+    current = current.value()
+    if int(current["world"]) == 0:
+        raise gdb.GdbError("no world runs")
+    return current
+
+
+def simulated_nodes(world):
+    for i in range(int(world["node_count"])):
+        yield world["nodes"][i].dereference()
+
+
+def simulated_loops():
+    for node in simulated_nodes(simulation()["world"]):
+        for i in range(int(node["loop_count"])):
+            yield "%s/%d" % (node["spec"]["name"].string(), i), node["loops"][i].dereference()
 
 
 def atomic(value):
@@ -118,7 +142,7 @@ def show(name, io, with_backtraces):
 
 
 class Norn(gdb.Command):
-    """Commands for Norn: norn fibers, norn fiber."""
+    """Commands for Norn: norn fibers, norn fiber, norn sim."""
 
     def __init__(self):
         super().__init__("norn", gdb.COMMAND_USER, prefix=True)
@@ -143,6 +167,27 @@ class Fibers(gdb.Command):
             show(name, io, with_backtraces)
 
 
+class Sim(gdb.Command):
+    """norn sim: where the simulation is."""
+
+    def __init__(self):
+        super().__init__("norn sim", gdb.COMMAND_STATUS)
+
+    def invoke(self, argument, from_tty):
+        current = simulation()
+        world = current["world"]
+        node = current["node"]
+        where = node["spec"]["name"].string() if int(node) else "no node"
+        if int(current["helper"]):
+            where += ", helper " + current["helper"]["name"].string()
+        print("seed %d, %.9f s, io event %d, in %s" % (
+            int(world["options"]["seed"]), int(world["now"]) / 1e9, int(world["events"]), where))
+        for node in simulated_nodes(world):
+            print("  %-12s %-12s life %d, boundary %d, %d loops" % (
+                node["spec"]["name"].string(), str(node["state"]), int(node["incarnation"]), int(node["boundary"]),
+                int(node["loop_count"])))
+
+
 class Fiber(gdb.Command):
     """norn fiber ADDRESS: the backtrace of one waiting fiber."""
 
@@ -159,3 +204,4 @@ class Fiber(gdb.Command):
 Norn()
 Fibers()
 Fiber()
+Sim()
