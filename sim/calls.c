@@ -421,6 +421,7 @@ static void tell_request(struct calls *calls, const struct calls_part *part, str
         stream->workflow = workflow_of(calls, message);
         note_run(stream, message);
         describe(&summary, message, 0);
+        if (!stream->workflow) stream->workflow = log_named(calls->log, summary.text);       /* as a list's query may */
         protobuf_c_message_free_unpacked(message, NULL);
     }
     tell(calls, part, stream, "asked%s", summary.text);

@@ -96,7 +96,7 @@ static void print_asked(const struct world *world) {
 
 static void run_ended(struct world *world, const struct world_end *end, void *arg) {
     const struct run_options *options = arg;
-    if (options->counters && end->verdict != WORLD_PASS) print_asked(world);
+    if (options->brief && options->counters && end->verdict != WORLD_PASS) print_asked(world);
     if (options->view && world_log(world)) view_write(options, world, end);
     fflush(stdout);
 }

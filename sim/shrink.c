@@ -274,7 +274,7 @@ int run_shrink(const struct shrink_options *options) {
         shrink_nodes(shrink);
         for (int fault = FAULT_COUNT - 1; fault >= 0; fault--)
             if (shrink->hits[fault]) shrink_injections(shrink, (enum fault)fault);
-        if (!round) shrink_time(shrink);
+        if (!round && !shrink->best.calm) shrink_time(shrink);
         if (shrink->kept == before) break;
     }
     if (fails) show(shrink, events);
