@@ -14,7 +14,7 @@
 #include "fiber/context.h"
 #include "io/tape.h"
 
-enum { REPLAY_STACK = 8 << 20, EFFECTS_KEPT = 32, OP_BUCKETS = 4096, HELPERS_MAX = 64, RECV_BUFS_MAX = 1 << 16 };
+enum { REPLAY_STACK = 8 << 20, EFFECTS_KEPT = 32, OP_BUCKETS = 4096, HELPERS_MAX = 64, HELPER_FILES_MAX = 4096, RECV_BUFS_MAX = 1 << 16 };
 
 enum replay_verdict { REPLAY_SAME = 0, REPLAY_USAGE = 2, REPLAY_DIFFERS = 74 };
 
@@ -69,6 +69,12 @@ struct io_helper {
     struct reel reel;
     struct io_node *node;
     uint64_t turn;
+    uint64_t paths[HELPER_FILES_MAX];    /* hashes of names, by slot */
+};
+
+struct page {                            /* as tape_page says */
+    uint64_t key;
+    uint8_t *data;
 };
 
 struct io_node {
@@ -78,6 +84,7 @@ struct io_node {
     struct io_helper *helpers[HELPERS_MAX];
     unsigned helper_count;
     uint64_t turn;                       /* that a helper had last */
+    struct page pages[TAPE_PAGES];
     struct reel *current;                 /* whose code runs; NULL in the driver */
     bool print, trace;
     const char *break_log;

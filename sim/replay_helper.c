@@ -79,9 +79,38 @@ static struct tape_entry call(struct io_helper *helper, enum tape_call call, uin
     return take_turn(helper);
 }
 
+static uint64_t path_of(const struct io_helper *helper, struct io_file file) {
+    CHECK(file.slot < HELPER_FILES_MAX);
+    return helper->paths[file.slot];
+}
+
+static void keep_page(struct io_helper *helper, struct io_file file, const void *data, size_t len, uint64_t offset) {
+    unsigned place;
+    uint64_t key;
+    if (!tape_page(path_of(helper, file), offset, len, &place, &key)) return;
+    struct page *page = &helper->node->pages[place];
+    page->key = key;
+    page->data = mem_realloc(page->data, len);
+    memcpy(page->data, data, len);
+}
+
+static void read_page(struct io_helper *helper, struct io_file file, void *data, const struct tape_entry *entry,
+                      size_t len, uint64_t offset) {
+    unsigned place;
+    uint64_t key;
+    size_t got = (size_t)entry->result;
+    bool kept = got <= len && tape_page(path_of(helper, file), offset, got, &place, &key);
+    if (!kept || helper->node->pages[place].key != key || !helper->node->pages[place].data)
+        reel_differs(&helper->reel, "nothing was read or written there before");
+    memcpy(data, helper->node->pages[place].data, got);
+}
+
 int64_t io_help_open(struct io_helper *helper, const char *path, unsigned flags, struct io_file *out) {
     struct tape_entry entry = call(helper, TAPE_CALL_open, tape_hash_text(path), flags, 0);
-    if (entry.result >= 0) *out = (struct io_file){entry.slot, entry.generation};
+    if (entry.result < 0) return entry.result;
+    if (entry.slot >= HELPER_FILES_MAX) reel_differs(&helper->reel, "it has too many files");
+    helper->paths[entry.slot] = tape_hash_text(path);
+    *out = (struct io_file){entry.slot, entry.generation};
     return entry.result;
 }
 int64_t io_help_close(struct io_helper *helper, struct io_file file) {
@@ -89,10 +118,13 @@ int64_t io_help_close(struct io_helper *helper, struct io_file file) {
 }
 int64_t io_help_read(struct io_helper *helper, struct io_file file, void *data, size_t len, uint64_t offset) {
     struct tape_entry entry = call(helper, TAPE_CALL_read, of_file(file), len, offset);
-    if (entry.result > 0) reel_fill(&helper->reel, &entry, data, len);
+    if (entry.payload == TAPE_SAME) read_page(helper, file, data, &entry, len, offset);
+    else if (entry.result > 0) reel_fill(&helper->reel, &entry, data, len);
+    if (entry.result > 0) keep_page(helper, file, data, (size_t)entry.result, offset);
     return entry.result;
 }
 int64_t io_help_write(struct io_helper *helper, struct io_file file, const void *data, size_t len, uint64_t offset) {
+    keep_page(helper, file, data, len, offset);
     return call(helper, TAPE_CALL_write, of_file(file), hash64(data, len), offset).result;
 }
 int64_t io_help_sync(struct io_helper *helper, struct io_file file) {

@@ -59,6 +59,7 @@ static void give(struct io *io, struct io_op *op, const struct tape_entry *entry
         break;
     case TAPE_FILE: op->file = (struct io_file){entry->slot, entry->generation}; break;
     case TAPE_ADDR: op->addr = entry->addr; break;
+    case TAPE_SAME: reel_differs(&io->reel, "only helpers read so");
     }
 }
 

@@ -106,7 +106,7 @@ static void read_addr(struct reader *reader, struct io_addr *out) {
 
 static void read_payload(struct reader *reader, struct tape_entry *out) {
     enum tape_payload payload = out->payload;
-    if (payload > TAPE_ADDR) reader->bad = true;
+    if (payload > TAPE_SAME) reader->bad = true;
     if (payload == TAPE_BUF) out->buf_id = (uint32_t)read_varint(reader);
     if (payload == TAPE_SOCK || payload == TAPE_PEER || payload == TAPE_FILE) {
         out->slot = (uint32_t)read_varint(reader);
@@ -179,6 +179,12 @@ static uint64_t mix(uint64_t chain, uint64_t value) {
 
 void tape_effect(uint64_t *chain, enum tape_call call, uint64_t a, uint64_t b, uint64_t c) {
     *chain = mix(mix(mix(mix(*chain, call), a), b), c);
+}
+
+bool tape_page(uint64_t path, uint64_t offset, size_t len, unsigned *place, uint64_t *key) {
+    *key = mix(mix(path, offset), len);
+    *place = (unsigned)(*key % TAPE_PAGES);
+    return len && len <= TAPE_PAGE_MAX;
 }
 
 uint64_t tape_hash_text(const char *text) { return hash64(text, strlen(text)); }

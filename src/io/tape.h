@@ -65,9 +65,10 @@ enum tape_tag {
     TAPE_END,                     /* the thread came to its end */
 };
 
-enum tape_payload { TAPE_NOTHING, TAPE_DATA, TAPE_BUF, TAPE_SOCK, TAPE_PEER, TAPE_FILE, TAPE_ADDR };
+enum tape_payload { TAPE_NOTHING, TAPE_DATA, TAPE_BUF, TAPE_SOCK, TAPE_PEER, TAPE_FILE, TAPE_ADDR, TAPE_SAME };
 
-/* DATA is what was read without the zeros at its end, or the names in a folder. */
+/* DATA is what was read without the zeros at its end, or the names in a folder. SAME: a helper's read gave what was
+ * read or written there before (tape_page). */
 struct tape_entry {
     enum tape_tag tag;
     enum tape_payload payload;
@@ -94,6 +95,12 @@ struct tape_listened {
 unsigned tape_encode(const struct tape_entry *entry, uint8_t head[TAPE_HEAD_MAX]);
 /* Reads one entry, with its bytes borrowed. False when what is there is none. */
 bool tape_decode(struct reader *reader, struct tape_entry *out);
+
+/* SQLite reads again and again what it has read or written. Helpers' reads and writes of up to TAPE_PAGE_MAX bytes pass a
+ * table, in the order of their turns: a place holds the one that came last. Gives the place for one, < TAPE_PAGES, and
+ * its key there; false when its length is not kept. */
+enum { TAPE_PAGES = 1 << 15, TAPE_PAGE_MAX = 1 << 16 };
+bool tape_page(uint64_t path, uint64_t offset, size_t len, unsigned *place, uint64_t *key);
 
 void tape_effect(uint64_t *chain, enum tape_call call, uint64_t a, uint64_t b, uint64_t c);
 uint64_t tape_hash_text(const char *text);

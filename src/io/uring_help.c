@@ -61,7 +61,9 @@ int64_t io_help_open(struct io_helper *helper, const char *path, unsigned flags,
     CHECK(flags & (IO_OPEN_READ | IO_OPEN_WRITE));
     TAPE_EFFECT(helper, open, tape_hash_text(path), flags, 0);
     tape_helper_leave(helper);
-    return tape_help_file(helper, TAPE_CALL_open, open_file(helper, path, flags, out), out);
+    int64_t result = open_file(helper, path, flags, out);
+    if (result >= 0 && helper->log) slot_of(helper, *out)->path = tape_hash_text(path);
+    return tape_help_file(helper, TAPE_CALL_open, result, out);
 }
 
 int64_t io_help_close(struct io_helper *helper, struct io_file file) {
@@ -99,7 +101,8 @@ int64_t io_help_read(struct io_helper *helper, struct io_file file, void *data, 
     check_aligned(helper, file, data, len, offset);
     TAPE_EFFECT(helper, read, handle(file), len, offset);
     tape_helper_leave(helper);
-    return tape_help_data(helper, TAPE_CALL_read, read_file(helper, file, data, len, offset), data);
+    int64_t result = read_file(helper, file, data, len, offset);
+    return tape_help_read(helper, slot_of(helper, file)->path, data, offset, result);
 }
 
 static int64_t write_file(struct io_helper *helper, struct io_file file, const void *data, size_t len, uint64_t offset) {
@@ -118,6 +121,7 @@ static int64_t write_file(struct io_helper *helper, struct io_file file, const v
 int64_t io_help_write(struct io_helper *helper, struct io_file file, const void *data, size_t len, uint64_t offset) {
     check_aligned(helper, file, data, len, offset);
     TAPE_EFFECT(helper, write, handle(file), hash64(data, len), offset);
+    tape_help_write(helper, slot_of(helper, file)->path, data, offset, len);
     tape_helper_leave(helper);
     return tape_help(helper, TAPE_CALL_write, write_file(helper, file, data, len, offset));
 }

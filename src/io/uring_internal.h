@@ -95,6 +95,7 @@ struct file_slot {
     uint32_t next_free;
     unsigned pending;               /* busy ops, wherever they are */
     bool direct, fixed, locked;
+    uint64_t path;                  /* hash of the name; of a helper's file while recording */
     struct io_op *closer;
 };
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "io/uring_internal.h"
 
@@ -180,6 +181,7 @@ static int64_t begin(struct io *io, const struct io_record *record) {
     if (result < 0) return result;
     recording->bytes_max = record->bytes_max;
     recording->ended = record->ended;
+    recording->pages = mem_alloc(TAPE_PAGES * sizeof *recording->pages);
     atomic_store(&recording->state, RECORDING_RUNS);
     put_bytes(log, log->pending.data, log->pending.len, (struct bytes){0});
     buf_free(&log->pending);
@@ -292,19 +294,29 @@ void tape_helper_open(struct io_helper *helper, struct io *starter) {
     helper->log = log_open(recording, name);
 }
 
-static void take_turn(struct io_helper *helper, struct tape_entry *entry) {
-    struct tape_log *log = helper->log;
+static void begin_turn(struct tape_log *log, struct tape_entry *entry) {
     struct recording *recording = log->recording;
     pthread_mutex_lock(&recording->turns);
     uint64_t turn = ++recording->turn;
     entry->turn = turn - log->turn;
     log->turn = turn;
-    put(log, entry);
+}
+
+/* With its entry, the turn goes on until tape_helper_leave. */
+static void put_turn(struct io_helper *helper, const struct tape_entry *given) {
+    struct tape_log *log = helper->log;
+    struct tape_entry entry = *given;
+    put(log, &entry);
     if (!is_over(log)) return;
-    pthread_mutex_unlock(&recording->turns);
+    pthread_mutex_unlock(&log->recording->turns);
     close_file(log);
     mem_free(log);
     helper->log = NULL;
+}
+
+static void take_turn(struct io_helper *helper, struct tape_entry *entry) {
+    begin_turn(helper->log, entry);
+    put_turn(helper, entry);
 }
 
 void tape_helper_begin(struct io_helper *helper, const struct io *from, const struct io_op *op) {
@@ -321,12 +333,35 @@ int64_t tape_help(struct io_helper *helper, enum tape_call call, int64_t result)
     return result;
 }
 
-int64_t tape_help_data(struct io_helper *helper, enum tape_call call, int64_t result, const void *data) {
-    if (helper->log)
-        take_turn(helper, &(struct tape_entry){.tag = TAPE_HELP, .what = call, .result = result,
-                                                 .payload = result < 0 ? TAPE_NOTHING : TAPE_DATA,
-                                                 .bytes = without_zeros(data, result < 0 ? 0 : (size_t)result)});
+/* True when the table has these bytes there; it has them now. */
+static bool page_known(struct recording *recording, uint64_t path, uint64_t offset, size_t len, uint64_t hash) {
+    unsigned place;
+    uint64_t key;
+    if (!tape_page(path, offset, len, &place, &key)) return false;
+    struct tape_page_hash *page = &recording->pages[place], now = {key, hash};
+    bool known = page->key == key && page->hash == hash;
+    *page = now;
+    return known;
+}
+
+int64_t tape_help_read(struct io_helper *helper, uint64_t path, void *data, uint64_t offset, int64_t result) {
+    if (!helper->log) return result;
+    size_t len = result < 0 ? 0 : (size_t)result;
+    struct tape_entry entry = {.tag = TAPE_HELP, .what = TAPE_CALL_read, .result = result};
+    uint64_t hash = hash64(data, len);
+    begin_turn(helper->log, &entry);
+    if (page_known(helper->log->recording, path, offset, len, hash)) {
+        entry.payload = TAPE_SAME;
+    } else if (result >= 0) {
+        entry.payload = TAPE_DATA;
+        entry.bytes = without_zeros(data, len);
+    }
+    put_turn(helper, &entry);
     return result;
+}
+
+void tape_help_write(struct io_helper *helper, uint64_t path, const void *data, uint64_t offset, size_t len) {
+    if (helper->log) page_known(helper->log->recording, path, offset, len, hash64(data, len));
 }
 
 int64_t tape_help_file(struct io_helper *helper, enum tape_call call, int64_t result, const struct io_file *file) {

@@ -25,8 +25,13 @@ struct recording {
     atomic_uint_fast64_t bytes;     /* of all logs, by windows */
     void (*ended)(struct io *io, const char *why);
     _Atomic(const char *) why;
-    pthread_mutex_t turns;          /* held by the helper that runs */
+    pthread_mutex_t turns;          /* held by the helper that runs, as are the next two */
     uint64_t turn;
+    struct tape_page_hash *pages;   /* TAPE_PAGES */
+};
+
+struct tape_page_hash {
+    uint64_t key, hash;
 };
 
 struct tape_log {
@@ -67,7 +72,9 @@ void tape_helper_open(struct io_helper *helper, struct io *starter);
 void tape_helper_begin(struct io_helper *helper, const struct io *from, const struct io_op *op);
 void tape_helper_leave(struct io_helper *helper);
 int64_t tape_help(struct io_helper *helper, enum tape_call call, int64_t result);
-int64_t tape_help_data(struct io_helper *helper, enum tape_call call, int64_t result, const void *data);
+/* `path` is the hash of the file's name. */
+int64_t tape_help_read(struct io_helper *helper, uint64_t path, void *data, uint64_t offset, int64_t result);
+void tape_help_write(struct io_helper *helper, uint64_t path, const void *data, uint64_t offset, size_t len);
 int64_t tape_help_file(struct io_helper *helper, enum tape_call call, int64_t result, const struct io_file *file);
 void tape_helper_end(struct io_helper *helper);
 

@@ -78,6 +78,20 @@ static void inputs(void **state) {
     through(&(struct tape_entry){.tag = TAPE_END});
 }
 
+static void pages(void **state) {
+    (void)state;
+    unsigned place, other_place;
+    uint64_t key, other_key;
+    assert_true(tape_page(1, 4096, TAPE_PAGE_MAX, &place, &key));
+    assert_true(place < TAPE_PAGES);
+    assert_true(tape_page(1, 4096, TAPE_PAGE_MAX - 1, &other_place, &other_key));
+    assert_true(key != other_key);
+    assert_false(tape_page(1, 4096, 0, &place, &key));
+    assert_false(tape_page(1, 4096, TAPE_PAGE_MAX + 1, &place, &key));
+    struct tape_entry out = through(&(struct tape_entry){.tag = TAPE_HELP, .payload = TAPE_SAME, .result = 4096});
+    assert_true(out.payload == TAPE_SAME && out.result == 4096);
+}
+
 static void damage(void **state) {
     (void)state;
     static const uint8_t no_tag[] = {0}, unknown_tag[] = {200}, unknown_payload[] = {TAPE_DONE, 1, 15 << 1, 0, 0, 0, 0, 0};
@@ -106,6 +120,7 @@ static void chain(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(turns), cmocka_unit_test(ends_of_ops), cmocka_unit_test(helpers),
-                                       cmocka_unit_test(inputs), cmocka_unit_test(damage), cmocka_unit_test(chain)};
+                                       cmocka_unit_test(inputs), cmocka_unit_test(pages),
+                                       cmocka_unit_test(damage), cmocka_unit_test(chain)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
