@@ -1,6 +1,6 @@
 #!/bin/bash
 # record.sh [SECONDS] - `norn server --record` under load of the Python SDK, with two loops and checkpoints, then
-# `norn-sim --replay`: of a run to its end, of one cut by SIGKILL, of one that reached its size, of a changed log.
+# `norn-sim --replay`: of a run to its end, of one cut by SIGKILL, of a crash, of one that reached its size, of a changed log.
 # NORN and NORN_SIM are the programs; SECONDS (4) is how long each load takes.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -65,13 +65,30 @@ load=
 replay killed
 grep -q "loop-1 .*as far as its log reaches" <<<"$report" || fail "the cut is not told: $report"
 
+# A server that stops itself, as its database is overwritten by another program: so does the replay, at the same place.
+begin crashed
+run_load --seconds 1
+size=$(stat -c %s "$temp/data/norn.db")
+dd if=/dev/urandom of="$temp/data/norn.db" bs=4096 seek=1 count=$((size / 4096 - 1)) conv=notrunc 2>/dev/null
+timeout 60 "$python" "$here/record.py" --address "$grpc" --until-refused >"$temp/load.log" 2>&1 &
+load=$!
+wait "$server" 2>/dev/null && fail "the server goes on with a database that was overwritten"
+kill "$load" 2>/dev/null || true
+wait "$load" 2>/dev/null || true
+server=
+load=
+reason=$(sed -nE 's/^norn: fatal: (.*:[0-9]+: .*)/\1/p' "$temp/data.log")
+[ -n "$reason" ] || fail "no line tells why the server stopped: $(tail -3 "$temp/data.log")"
+report=$(bash -c '"$0" --replay "$1" 2>&1' "$NORN_SIM" "$temp/crashed" 2>/dev/null) && fail "the replay did not stop: $report"
+grep -qF "$reason" <<<"$report" || fail "the server stopped by '$reason', its replay by: $report"
+echo "PASS record: crashed: the replay stops as the server did: $reason"
+
 # The bound, in a new data folder: the recording ends, the server does not.
 rm -rf "$temp/data"
 begin bounded --record-bytes-max 16MiB
-run_load --seconds "$seconds" --bytes 200000
-for _ in $(seq 50); do
+for _ in $(seq 20); do
+  run_load --seconds 2 --bytes 400000
   grep -q "the recording has ended" "$temp/data.log" && break
-  sleep 0.1
 done
 grep -q "the recording has ended.*it has reached its size" "$temp/data.log" || fail "no log line tells the end"
 run_load --seconds 1
