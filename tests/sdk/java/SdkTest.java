@@ -1,3 +1,5 @@
+import io.grpc.netty.shaded.io.grpc.netty.GrpcSslContexts;
+import io.grpc.netty.shaded.io.netty.handler.ssl.SslContext;
 import io.temporal.activity.Activity;
 import io.temporal.activity.ActivityInterface;
 import io.temporal.activity.ActivityOptions;
@@ -15,6 +17,7 @@ import io.temporal.workflow.SignalMethod;
 import io.temporal.workflow.Workflow;
 import io.temporal.workflow.WorkflowInterface;
 import io.temporal.workflow.WorkflowMethod;
+import java.io.File;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -30,7 +33,8 @@ import java.util.regex.Pattern;
 /**
  * Runs the Java SDK's conformance scenarios against a server and prints a line for each, PASS or FAIL with a reason.
  *
- * <pre>java SdkTest --address 127.0.0.1:7233 [--namespace default] [--only REGEX]</pre>
+ * <pre>java SdkTest --address 127.0.0.1:7233 [--namespace default] [--only REGEX]
+ *     [--tls-ca FILE --tls-cert FILE --tls-key FILE]</pre>
  *
  * Exit status: 0 all passed, 1 something failed, 2 no connection.
  */
@@ -127,6 +131,13 @@ public class SdkTest {
     equal(stub.values(), List.of("one", "end"));
   }
 
+  static SslContext mutualTls(Map<String, String> flags) throws Exception {
+    return GrpcSslContexts.forClient()
+        .trustManager(new File(flags.get("--tls-ca")))
+        .keyManager(new File(flags.get("--tls-cert")), new File(flags.get("--tls-key")))
+        .build();
+  }
+
   static void equal(Object actual, Object expected) {
     if (!expected.equals(actual)) throw new AssertionError(actual + ", expected " + expected);
   }
@@ -134,11 +145,10 @@ public class SdkTest {
   public static void main(String[] args) throws Exception {
     Map<String, String> flags = new LinkedHashMap<>();
     for (int i = 0; i + 1 < args.length; i += 2) flags.put(args[i], args[i + 1]);
-    WorkflowServiceStubs service =
-        WorkflowServiceStubs.newServiceStubs(
-            WorkflowServiceStubsOptions.newBuilder()
-                .setTarget(flags.getOrDefault("--address", "127.0.0.1:7233"))
-                .build());
+    WorkflowServiceStubsOptions.Builder stubs =
+        WorkflowServiceStubsOptions.newBuilder().setTarget(flags.getOrDefault("--address", "127.0.0.1:7233"));
+    if (flags.containsKey("--tls-ca")) stubs.setSslContext(mutualTls(flags));
+    WorkflowServiceStubs service = WorkflowServiceStubs.newServiceStubs(stubs.build());
     try {
       service.connect(Duration.ofSeconds(10));
     } catch (RuntimeException e) {
