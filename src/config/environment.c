@@ -3,7 +3,7 @@
 
 /* Variables NORN_* that are not a server's settings: the file; of the io layer; of ./zig, the build and its tests. */
 static const char *const others[] = {
-    "NORN_CONFIG",  "NORN_IO_TRACE",
+    "NORN_CONFIG",  "NORN_IO_TRACE", "NORN_IO_WITHOUT",
 #ifdef NORN_PLANTS
     "NORN_PLANT",
 #endif

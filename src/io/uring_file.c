@@ -15,7 +15,7 @@
 enum { ARG_SLOT, ARG_DATA, ARG_LEN, ARG_OFFSET, ARG_MOVED };
 enum { OPEN_PATH, OPEN_FLAGS };
 
-enum { NO_SLOT = UINT32_MAX, PART_MAX = 1 << 30 };
+enum { NO_SLOT = UINT32_MAX, PART_MAX = 1 << 30, NO_MODE = 1 << 30 };
 
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
@@ -37,7 +37,8 @@ static struct io_file slot_open(struct io *io, int fd, bool direct) {
     slot->direct = direct;
     slot->locked = false;
     slot->pending = 0;
-    slot->fixed = index < URING_FIXED_FILES && io_uring_register_files_update(&io->ring, index, &fd, 1) == 1;
+    bool room = index < URING_FIXED_FILES && !uring_without(io->node, URING_REGISTERED_FILES);
+    slot->fixed = room && io_uring_register_files_update(&io->ring, index, &fd, 1) == 1;
     return (struct io_file){index, slot->generation};
 }
 
@@ -102,6 +103,10 @@ static bool open_without_direct(struct io *io, struct io_op *op) {
 
 void open_complete(struct io *io, struct io_op *op, int result, unsigned flags) {
     (void)flags;
+    if (result >= 0 && op->args[OPEN_FLAGS] & IO_OPEN_DIRECT && uring_without(io->node, URING_DIRECT_IO)) {
+        close(result);
+        result = -EINVAL;
+    }
     if (result == -EINVAL && open_without_direct(io, op)) return;
     mem_free((void *)(uintptr_t)op->args[OPEN_PATH]);
     struct stat status;
@@ -182,7 +187,7 @@ void file_prepare(struct io *io, struct io_op *op, struct io_uring_sqe *sqe) {
     case KIND_WRITE: io_uring_prep_write(sqe, fd, data, part, op->args[ARG_OFFSET] + moved); break;
     case KIND_DATASYNC: io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC); break;
     case KIND_ALLOCATE:
-        io_uring_prep_fallocate(sqe, fd, 0, (off_t)op->args[ARG_OFFSET], (off_t)op->args[ARG_LEN]);
+        io_uring_prep_fallocate(sqe, fd, uring_without(io->node, URING_FALLOCATE) ? NO_MODE : 0, (off_t)op->args[ARG_OFFSET], (off_t)op->args[ARG_LEN]);
         break;
     default: UNREACHABLE("no file op");
     }

@@ -43,6 +43,11 @@ static uint64_t handle(struct io_file file) { return tape_handle(file.slot, file
 
 static int64_t open_file(struct io_helper *helper, const char *path, unsigned flags, struct io_file *out) {
     int fd = open(path, uring_open_flags(flags), 0600);
+    if (fd >= 0 && flags & IO_OPEN_DIRECT && uring_without(helper->node, URING_DIRECT_IO)) {
+        close(fd);
+        fd = -1;
+        errno = EINVAL;
+    }
     if (fd < 0 && errno == EINVAL && (flags & IO_OPEN_DIRECT)) {
         flags &= ~(unsigned)(IO_OPEN_DIRECT | IO_OPEN_EXCLUSIVE);
         fd = open(path, uring_open_flags(flags), 0600);

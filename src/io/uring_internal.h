@@ -165,7 +165,22 @@ struct io_helper {
     struct tape_log *log;
 };
 
+/* What the backend has a second way for, where a kernel or a file system has it not (uring_without.c). */
+#define URING_FEATURES(X)                                                                                      \
+    X(RING_MESSAGES, "ring-messages")        /* messages between rings, which wake them: Linux 6.3 */          \
+    X(RING_DELIVERY, "ring-delivery")        /* such a message arrives; else it fails with an error */         \
+    X(REGISTERED_FILES, "registered-files")  /* there is room for the file in the ring's table */              \
+    X(DIRECT_IO, "direct-io")                /* not on tmpfs before Linux 6.5 */                               \
+    X(FALLOCATE, "fallocate")                /* not on every file system */
+enum uring_feature {
+#define X(name, text) URING_##name,
+    URING_FEATURES(X)
+#undef X
+    URING_FEATURE_COUNT
+};
+
 struct io_node {
+    unsigned without;                       /* bits of features that are not used */
     int argc;
     char **argv;
     char hostname[256];
@@ -185,6 +200,13 @@ struct io_node {
     struct recording recording;
     struct io_node *previous;
 };
+
+static inline bool uring_without(const struct io_node *node, enum uring_feature feature) {
+    return node->without >> feature & 1;
+}
+
+/* uring_without.c */
+bool uring_without_read(struct io_node *node);      /* false: told on stderr what is wrong */
 
 /* uring_error.c */
 int64_t uring_error(int errno_value);       /* errno, of either sign, to a negated enum io_err */

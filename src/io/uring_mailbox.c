@@ -33,7 +33,8 @@ void mailbox_listen(struct io *io) {
     io->mail.bell.done = bell_done;
     op_begin(io, &io->mail.bell, KIND_BELL);
     op_submit(io, &io->mail.bell);
-    if (io->ring.features & FEATURE_REG_REG_RING) atomic_store(&io->mail.ring_fd, io->ring.ring_fd);
+    bool has = io->ring.features & FEATURE_REG_REG_RING && !uring_without(io->node, URING_RING_MESSAGES);
+    if (has) atomic_store(&io->mail.ring_fd, io->ring.ring_fd);
 }
 
 void bell_prepare(struct io *io, struct io_op *op, struct io_uring_sqe *sqe) {
@@ -70,6 +71,7 @@ static bool ring_message(struct io *from, struct io *to) {
     if (ring_fd < 0 || !list_empty(&from->backlog)) return false;
     struct io_uring_sqe *sqe = uring_sqe(from);
     if (!sqe) return false;
+    if (uring_without(from->node, URING_RING_DELIVERY)) ring_fd = from->mail.event_fd;     /* which is no ring */
     io_uring_prep_msg_ring(sqe, ring_fd, 0, TAG_BELL, 0);
     sqe->user_data = (uint64_t)to->index << 3 | TAG_BELL_FAILED;
     sqe->flags = IOSQE_CQE_SKIP_SUCCESS;

@@ -139,6 +139,7 @@ int io_main(int argc, char **argv, io_start_fn *start, void *arg) {
     node_init(node, argc, argv);
     node->previous = ended_nodes;
     ended_nodes = node;
+    if (!uring_without_read(node)) return 1;
     struct io *io = loop_new(node, 0, start, arg);
     io->thread = pthread_self();
     atomic_store(&node->loops[0], io);
