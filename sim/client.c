@@ -40,6 +40,7 @@ static void fill_start(struct arena *arena, const struct truth_flow *flow, WS(St
     request->task_queue = agent_queue(arena, SIM_QUEUE, false);
     request->input = agent_payload(arena, "%s%s", flow->script, agent_padding(arena, flow->padding));
     request->workflow_task_timeout = agent_duration(arena, 10 * SIM_SECOND);
+    if (flow->delay_ms) request->workflow_start_delay = agent_duration(arena, flow->delay_ms * SIM_MS);
     request->identity = agent_text(arena, "client");
     request->request_id = arena_printf(arena, "start-%u", flow->number);
     request->workflow_id_reuse_policy =

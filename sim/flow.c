@@ -10,7 +10,7 @@
 /* ---- scripts ---- */
 
 static bool kind_of(char letter, enum flow_kind *kind) {
-    const char *letters = "ahtsmnxoc", *at = strchr(letters, letter);
+    const char *letters = FLOW_LETTERS, *at = strchr(letters, letter);
     if (!letter || !at) return false;
     *kind = (enum flow_kind)(at - letters);
     return true;
@@ -40,7 +40,7 @@ bool flow_parse(const char *text, struct flow_script *out) {
 }
 
 static size_t put_item(struct prng *prng, char *text, size_t room, unsigned *signals, unsigned wanted) {
-    switch (prng_below(prng, 9)) {
+    switch (prng_below(prng, 10)) {
     case 0:
     case 1: return (size_t)snprintf(text, room, "a%d", (int)prng_skewed(prng, 0, 4));
     case 2: return (size_t)snprintf(text, room, "h%d", (int)prng_range(prng, 1, 4));
@@ -49,6 +49,7 @@ static size_t put_item(struct prng *prng, char *text, size_t room, unsigned *sig
     case 5: return (size_t)snprintf(text, room, "m");
     case 6: return (size_t)snprintf(text, room, "o");
     case 7: return (size_t)snprintf(text, room, "c");
+    case 8: return (size_t)snprintf(text, room, "k,t%d", (int)prng_skewed(prng, 0, 5000));
     default:
         if (!wanted) return (size_t)snprintf(text, room, "a0");
         if (*signals < wanted) *signals = wanted;
@@ -167,6 +168,13 @@ static void activity_event(const PB(History__V1__HistoryEvent) *event, struct fl
         out->ref2 = event->activity_task_completed_event_attributes->started_event_id;
         payload_numbers(event->activity_task_completed_event_attributes->result, out);
         break;
+    case FLOW_EVENT(ACTIVITY_TASK_CANCEL_REQUESTED):
+        out->ref = event->activity_task_cancel_requested_event_attributes->scheduled_event_id;
+        break;
+    case FLOW_EVENT(ACTIVITY_TASK_CANCELED):
+        out->ref = event->activity_task_canceled_event_attributes->scheduled_event_id;
+        out->ref2 = event->activity_task_canceled_event_attributes->started_event_id;
+        break;
     case FLOW_EVENT(ACTIVITY_TASK_FAILED):
         out->ref = event->activity_task_failed_event_attributes->scheduled_event_id;
         out->ref2 = event->activity_task_failed_event_attributes->started_event_id;
@@ -252,7 +260,12 @@ void flow_fold(const struct flow_event *events, size_t count, struct flow_state 
         case FLOW_EVENT(ACTIVITY_TASK_SCHEDULED):
         case FLOW_EVENT(TIMER_STARTED):
             out->begun |= bit(event->item);
+            if (event->item >= 0) out->scheduled[event->item] = event->id;
             break;
+        case FLOW_EVENT(ACTIVITY_TASK_CANCEL_REQUESTED):
+            out->stopped |= bit(item_of_scheduled(events, count, event->ref));
+            break;
+        case FLOW_EVENT(ACTIVITY_TASK_CANCELED):
         case FLOW_EVENT(ACTIVITY_TASK_COMPLETED):
         case FLOW_EVENT(ACTIVITY_TASK_FAILED):
         case FLOW_EVENT(ACTIVITY_TASK_TIMED_OUT):
@@ -296,6 +309,11 @@ unsigned flow_decide(struct flow_state *state, struct flow_step steps[FLOW_ITEMS
         for (unsigned i = 0; i < state->script.count; i++) {
             const struct flow_item *item = &state->script.items[i];
             if (item->stage != stage) continue;
+            bool running = (state->begun & ~state->done & ~state->stopped) & bit((int)i);
+            if (item->kind == FLOW_CANCELLED && running) {
+                steps[count++] = (struct flow_step){FLOW_STOP_ITEM, i};
+                state->stopped |= bit((int)i);
+            }
             bool command = item->kind != FLOW_SIGNALS && item->kind != FLOW_AGAIN && item->kind != FLOW_CANCEL;
             if (command && !(state->begun & bit((int)i))) {
                 steps[count++] = (struct flow_step){FLOW_DO_ITEM, i};

@@ -7,6 +7,7 @@
  *   m   a marker                                      n   continues as new with the rest of the script
  *   x   waits for a cancel request; the workflow then ends as cancelled
  *   o   an activity with one attempt, which may fail   c   one that always fails, within a schedule-to-close timeout
+ *   k   an activity that runs until it is cancelled, which the next workflow task asks for
  *
  * What a worker does next follows from the history alone. The same few facts of each event serve the worker's cache and
  * the judge. */
@@ -22,7 +23,8 @@ enum { FLOW_LIMIT_SECONDS = 3 };       /* schedule-to-close of c */
 enum { FLOW_TEXT_MAX = 64, FLOW_ITEMS_MAX = 16, FLOW_RUN_MAX = 40 };
 
 enum flow_kind { FLOW_ACTIVITY, FLOW_HEARTBEATS, FLOW_TIMER, FLOW_SIGNALS, FLOW_MARKER, FLOW_AGAIN, FLOW_CANCEL,
-                 FLOW_ONCE, FLOW_LIMITED };
+                 FLOW_ONCE, FLOW_LIMITED, FLOW_CANCELLED };
+#define FLOW_LETTERS "ahtsmnxock"
 
 struct flow_item {
     enum flow_kind kind;
@@ -56,14 +58,15 @@ void flow_event_of(const Temporal__Api__History__V1__HistoryEvent *event, struct
 
 struct flow_state {
     struct flow_script script;
-    uint32_t begun, done;                /* bits of items */
+    uint32_t begun, done, stopped;       /* bits of items; stopped: cancelling was asked for */
+    int64_t scheduled[FLOW_ITEMS_MAX];   /* the events of activities */
     int64_t signals, sum;
     bool started, cancel_requested, closed;
 };
 /* Where a run is after these events. */
 void flow_fold(const struct flow_event *events, size_t count, struct flow_state *out);
 
-enum flow_command { FLOW_DO_ITEM, FLOW_COMPLETE, FLOW_CONTINUE, FLOW_END_CANCELLED };
+enum flow_command { FLOW_DO_ITEM, FLOW_STOP_ITEM, FLOW_COMPLETE, FLOW_CONTINUE, FLOW_END_CANCELLED };
 struct flow_step {
     enum flow_command command;
     unsigned item;

@@ -51,7 +51,8 @@ static unsigned count_items(const struct judge *judge, int type, int item) {
 static void judge_activity_end(const struct judge *judge) {
     const struct flow_event *event = judge->event, *scheduled = find(judge, event->ref);
     enum flow_kind kind = judge->script.items[scheduled->item].kind;
-    require(judge, kind == FLOW_ONCE || kind == FLOW_LIMITED, "an activity with endless retries ended without success");
+    bool may = kind == FLOW_ONCE || kind == FLOW_LIMITED || kind == FLOW_CANCELLED;     /* once cancelled, no retries */
+    require(judge, may, "an activity with endless retries ended without success");
     if (kind == FLOW_LIMITED && judge->truth->strict)
         require(judge, event->time - scheduled->time <= (FLOW_LIMIT_SECONDS + 1) * SIM_SECOND,
                 "an activity was retried longer than schedule-to-close allows");
@@ -68,6 +69,10 @@ static void judge_item(const struct judge *judge) {
         break;
     case FLOW_EVENT(ACTIVITY_TASK_COMPLETED):
         require(judge, event->number == find(judge, event->ref)->item, "the result of another activity");
+        break;
+    case FLOW_EVENT(ACTIVITY_TASK_CANCELED):
+        require(judge, judge->script.items[find(judge, event->ref)->item].kind == FLOW_CANCELLED,
+                "an activity was cancelled that nobody cancels");
         break;
     case FLOW_EVENT(ACTIVITY_TASK_FAILED):
     case FLOW_EVENT(ACTIVITY_TASK_TIMED_OUT):

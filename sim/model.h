@@ -109,9 +109,9 @@ struct model_effect *model_task_fails(struct model_run *run, const ModelTask *ta
 
 typedef WS(PollActivityTaskQueueResponse) ModelActivityTask;
 void model_activity_given(struct model_run *run, const ModelActivityTask *task, unsigned life);
-/* A worker ends the attempt (EFFECT_ACTIVITY_...); `payloads` is the result. */
+/* A worker ends the attempt (EFFECT_ACTIVITY_...), by its token or by the activity's id; `payloads` is the result. */
 struct model_effect *model_activity_ends(struct model_run *run, const ModelActivityTask *task, enum model_kind kind,
-                                         const PB(Common__V1__Payloads) *payloads);
+                                         const PB(Common__V1__Payloads) *payloads, bool by_token);
 void model_activity_ended(struct model_effect *effect, enum status_code code);
 /* A heartbeat with this number (larger ones later), and its answer. */
 void model_activity_beats(struct model_run *run, const ModelActivityTask *task, int64_t number);

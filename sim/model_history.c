@@ -83,6 +83,10 @@ static void see_task(struct model_run *run, const Event *event) {
     flow_event_of(event, &flow);
     switch ((int)event->event_type) {
     case FLOW_EVENT(WORKFLOW_TASK_SCHEDULED):
+        if (!run->woken && !model_jumped(run->id->model))
+            REQUIRE(run, time_of(event) >= run->first_task_at - SIM_MS, "the first workflow task came %lld ms early",
+                    (long long)((run->first_task_at - time_of(event)) / SIM_MS));
+        run->woken = true;
         run->task_scheduled = event->event_id;
         run->task_timeout = duration(event->workflow_task_scheduled_event_attributes->start_to_close_timeout);
         return;
@@ -172,7 +176,7 @@ static void check_timeout(struct model_run *run, const Event *event, const struc
 
 static void outcome(struct model_run *run, const Event *event, const struct model_activity *activity, enum model_kind kind,
                     const PB(Common__V1__Payloads) *payloads) {
-    uint64_t key = model_activity_key(activity, payloads, activity->started_attempt);
+    uint64_t key = model_activity_key(activity, kind, payloads, activity->started_attempt);
     bool twice;
     REQUIRE(run, model_show(run, kind, key, event->event_id, &twice),
             "event %lld: activity %s ended as no worker has told", (long long)event->event_id, activity->name);
@@ -280,6 +284,9 @@ static void see_effect(struct model_run *run, const Event *event, enum model_kin
 
 static void see_request(struct model_run *run, const Event *event) {
     switch ((int)event->event_type) {
+    case FLOW_EVENT(WORKFLOW_EXECUTION_STARTED):
+        run->first_task_at = time_of(event) + duration(event->workflow_execution_started_event_attributes->first_workflow_task_backoff);
+        return;
     case FLOW_EVENT(WORKFLOW_EXECUTION_SIGNALED):
         see_effect(run, event, EFFECT_SIGNAL,
                    model_key_payloads(event->workflow_execution_signaled_event_attributes->request_id,
@@ -287,7 +294,7 @@ static void see_request(struct model_run *run, const Event *event) {
         return;
     case FLOW_EVENT(WORKFLOW_EXECUTION_CANCEL_REQUESTED):
         REQUIRE(run, !run->cancel_requested, "event %lld: cancelling was asked for twice", (long long)event->event_id);
-        run->cancel_requested = true;
+        run->cancel_requested = run->woken = true;
         see_effect(run, event, EFFECT_CANCEL,
                    model_key_text(event->workflow_execution_cancel_requested_event_attributes->cause), "cancel request");
         return;

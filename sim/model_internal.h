@@ -85,6 +85,8 @@ struct model_run {
     bool closed, cancel_requested;
     /* Where the events leave it. */
     int64_t task_timeout, task_started_at;
+    int64_t first_task_at;               /* not before, unless something wakes it */
+    bool woken;
     int64_t task_scheduled, task_started, batch;     /* batch: the completed event whose commands may follow */
     bool task_lost;                      /* the last workflow task failed or timed out: the next may be invisible */
     struct model_effect *completion;     /* candidates of that batch have command_at commands so far */
@@ -132,8 +134,9 @@ void model_shown_add(struct model_effect *effect, const struct model_run *run, i
 struct model_effect *model_ask_new(struct model_id *id, struct model_run *run, enum model_kind kind, uint64_t key);
 /* Notes that an event shows it. False when nobody has asked for it; *twice: one of the run shows it already. */
 bool model_show(struct model_run *run, enum model_kind kind, uint64_t key, int64_t event, bool *twice);
-uint64_t model_activity_key(const struct model_activity *activity, const PB(Common__V1__Payloads) *payloads,
-                            int32_t attempt);
+/* A result says itself of which attempt it is. */
+uint64_t model_activity_key(const struct model_activity *activity, enum model_kind kind,
+                            const PB(Common__V1__Payloads) *payloads, int32_t attempt);
 struct model_activity *model_activity(struct model_run *run, const char *name);
 /* Wall clocks have been moved: times of events say little. */
 bool model_jumped(const struct model *model);

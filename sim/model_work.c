@@ -33,6 +33,8 @@ static struct model_command of_command(const Command *command) {
          key_with(command->start_timer_command_attributes->timer_id,
                   command->start_timer_command_attributes->start_to_fire_timeout))
     CASE(RECORD_MARKER, MARKER_RECORDED, model_key_text(command->record_marker_command_attributes->marker_name))
+    CASE(REQUEST_CANCEL_ACTIVITY_TASK, ACTIVITY_TASK_CANCEL_REQUESTED,
+         (uint64_t)command->request_cancel_activity_task_command_attributes->scheduled_event_id)
     CASE(COMPLETE_WORKFLOW_EXECUTION, WORKFLOW_EXECUTION_COMPLETED,
          model_key_payloads("", command->complete_workflow_execution_command_attributes->result))
     CASE(CANCEL_WORKFLOW_EXECUTION, WORKFLOW_EXECUTION_CANCELED,
@@ -59,6 +61,8 @@ static struct model_command of_event(const Event *event, int64_t *completed) {
                   event->timer_started_event_attributes->start_to_fire_timeout))
     CASE(MARKER_RECORDED, marker_recorded_event_attributes,
          model_key_text(event->marker_recorded_event_attributes->marker_name))
+    CASE(ACTIVITY_TASK_CANCEL_REQUESTED, activity_task_cancel_requested_event_attributes,
+         (uint64_t)event->activity_task_cancel_requested_event_attributes->scheduled_event_id)
     CASE(WORKFLOW_EXECUTION_COMPLETED, workflow_execution_completed_event_attributes,
          model_key_payloads("", event->workflow_execution_completed_event_attributes->result))
     CASE(WORKFLOW_EXECUTION_CANCELED, workflow_execution_canceled_event_attributes,
@@ -180,9 +184,9 @@ struct model_activity *model_activity(struct model_run *run, const char *name) {
     return run->activities = activity;
 }
 
-uint64_t model_activity_key(const struct model_activity *activity, const PB(Common__V1__Payloads) *payloads,
-                            int32_t attempt) {
-    return model_key_payloads(activity->name, payloads) + (uint64_t)attempt;
+uint64_t model_activity_key(const struct model_activity *activity, enum model_kind kind,
+                            const PB(Common__V1__Payloads) *payloads, int32_t attempt) {
+    return model_key_payloads(activity->name, payloads) + (kind == EFFECT_ACTIVITY_FAILED ? (uint64_t)attempt : 0);
 }
 
 static int64_t duration(const Google__Protobuf__Duration *d) { return d ? d->seconds * SIM_SECOND + d->nanos : 0; }
@@ -277,13 +281,14 @@ void model_activity_given(struct model_run *run, const ModelActivityTask *task, 
 }
 
 struct model_effect *model_activity_ends(struct model_run *run, const ModelActivityTask *task, enum model_kind kind,
-                                         const PB(Common__V1__Payloads) *payloads) {
+                                         const PB(Common__V1__Payloads) *payloads, bool by_token) {
     struct model_activity *activity = model_activity(run, task->activity_id);
-    struct model_effect *effect = model_ask_new(run->id, run, kind, model_activity_key(activity, payloads, task->attempt));
+    struct model_effect *effect =
+        model_ask_new(run->id, run, kind, model_activity_key(activity, kind, payloads, task->attempt));
     effect->activity = activity;
     effect->attempt = task->attempt;
-    effect->token = hash_token(task->task_token);
-    effect->stale = model_handout_stale(&activity->handout, 0, task->attempt, effect->token);
+    effect->token = by_token ? hash_token(task->task_token) : 0;
+    effect->stale = by_token && model_handout_stale(&activity->handout, 0, task->attempt, effect->token);
     effect->from = wall(run);
     if (kind == EFFECT_ACTIVITY_FAILED && task->attempt == activity->handout.attempt) activity->failure = effect;
     return effect;
@@ -297,9 +302,9 @@ void model_activity_ended(struct model_effect *effect, enum status_code code) {
     if (code != STATUS_OK) return;
     REQUIRE(run, !effect->stale, "activity %s: attempt %d was ended, and a newer one had been given out", activity->name,
             effect->attempt);
-    REQUIRE(run, activity->handout.accepted != effect->token, "activity %s: attempt %d was ended twice", activity->name,
+    REQUIRE(run, !effect->token || activity->handout.accepted != effect->token, "activity %s: attempt %d was ended twice", activity->name,
             effect->attempt);
-    activity->handout.accepted = effect->token;
+    if (effect->token) activity->handout.accepted = effect->token;
 }
 
 void model_activity_beats(struct model_run *run, const ModelActivityTask *task, int64_t number) {

@@ -99,6 +99,7 @@ static void make_flows(struct truth *truth) {
         flow->number = i;
         flow->namespace = truth->namespaces[prng_below(prng, truth->namespace_count)];
         if (prng_chance(prng, 200000)) flow->padding = (unsigned)prng_skewed(prng, 100, 20000);
+        if (prng_chance(prng, 100000)) flow->delay_ms = (unsigned)prng_skewed(prng, 1, 20000);
         flow->client = (unsigned)prng_below(prng, truth->client_count);
         if (i && !flow->has_again && prng_chance(prng, 150000)) take_id(flow, &truth->flows[prng_below(prng, i)]);
         flow->start_at = prng_range(prng, 0, span);

@@ -24,6 +24,8 @@
     X(PollActivityTaskQueue, 1)                                                                                \
     X(RecordActivityTaskHeartbeat, 20)                                                                         \
     X(RespondActivityTaskCompleted, 1)                                                                         \
+    X(RespondActivityTaskCompletedById, 20)                                                                    \
+    X(RespondActivityTaskCanceled, 20)                                                                         \
     X(RespondActivityTaskFailed, 20)
 
 enum operation {

@@ -18,6 +18,7 @@ struct truth_run {
 struct truth_flow {
     const char *namespace;
     unsigned number, padding;            /* bytes that its payloads have more */
+    unsigned delay_ms;                   /* of its first workflow task */
     struct truth_flow *before;           /* the flow whose id it takes again; NULL is none */
     char id[24], script[FLOW_TEXT_MAX], run_id[FLOW_RUN_MAX];
     unsigned client;                     /* who starts it */

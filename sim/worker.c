@@ -181,9 +181,9 @@ static PB(Command__V1__Command) *item_command(struct arena *arena, const struct 
         a->activity_type = PB_NEW(arena, temporal__api__common__v1__activity_type);
         a->activity_type->name = agent_text(arena, "item");
         a->task_queue = agent_queue(arena, SIM_QUEUE, false);
-        a->input = agent_payload(arena, "%c%u", "ahtsmnxoc"[item->kind], item->arg);
+        a->input = agent_payload(arena, "%c%u", FLOW_LETTERS[item->kind], item->arg);
         a->start_to_close_timeout = agent_duration(arena, 10 * SIM_SECOND);
-        if (item->kind == FLOW_HEARTBEATS) a->heartbeat_timeout = agent_duration(arena, 4 * SIM_SECOND);
+        if (item->kind == FLOW_HEARTBEATS || item->kind == FLOW_CANCELLED) a->heartbeat_timeout = agent_duration(arena, 4 * SIM_SECOND);
         a->retry_policy = PB_NEW(arena, temporal__api__common__v1__retry_policy);
         a->retry_policy->initial_interval = agent_duration(arena, RETRY_MS * SIM_MS);
         a->retry_policy->backoff_coefficient = 2;
@@ -192,6 +192,18 @@ static PB(Command__V1__Command) *item_command(struct arena *arena, const struct 
         if (item->kind == FLOW_LIMITED) a->schedule_to_close_timeout = agent_duration(arena, FLOW_LIMIT_SECONDS * SIM_SECOND);
         command->schedule_activity_task_command_attributes = a;
     }
+    return command;
+}
+
+static PB(Command__V1__Command) *stop_command(struct arena *arena, int64_t scheduled) {
+    PB(Command__V1__Command) *command = PB_NEW(arena, temporal__api__command__v1__command);
+    command->command_type = FLOW_COMMAND(REQUEST_CANCEL_ACTIVITY_TASK);
+    command->attributes_case =
+        TEMPORAL__API__COMMAND__V1__COMMAND__ATTRIBUTES_REQUEST_CANCEL_ACTIVITY_TASK_COMMAND_ATTRIBUTES;
+    PB(Command__V1__RequestCancelActivityTaskCommandAttributes) *a =
+        PB_NEW(arena, temporal__api__command__v1__request_cancel_activity_task_command_attributes);
+    a->scheduled_event_id = scheduled;
+    command->request_cancel_activity_task_command_attributes = a;
     return command;
 }
 
@@ -234,11 +246,13 @@ static void fill_commands(struct task *task, WS(RespondWorkflowTaskCompletedRequ
                    state.closed ? "that has closed" : "without its start");
     unsigned count = flow_decide(&state, steps);
     request->commands = arena_alloc(task->arena, (count + 1) * sizeof *request->commands);
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
+        unsigned item = steps[i].item;
         request->commands[request->n_commands++] =
-            steps[i].command == FLOW_DO_ITEM
-                ? item_command(task->arena, &state.script.items[steps[i].item], steps[i].item)
-                : end_command(task->arena, &state, steps[i].command);
+            steps[i].command == FLOW_DO_ITEM     ? item_command(task->arena, &state.script.items[item], item)
+            : steps[i].command == FLOW_STOP_ITEM ? stop_command(task->arena, state.scheduled[item])
+                                                 : end_command(task->arena, &state, steps[i].command);
+    }
 }
 
 static Payloads *query_answer(struct task *task) {
@@ -448,7 +462,9 @@ static struct model_run *run_of(struct worker *worker, const ActivityTask *task)
     return model_run(id, task->workflow_execution->run_id);
 }
 
-static bool heartbeat(struct worker *worker, const ActivityTask *task, unsigned count) {
+enum beat { BEAT_GOES_ON, BEAT_CANCELLED, BEAT_GONE };
+
+static enum beat heartbeat(struct worker *worker, const ActivityTask *task, unsigned count) {
     struct arena arena = {0};
     struct grpc_result result;
     WS(RecordActivityTaskHeartbeatRequest) *request = AGENT_NEW(&arena, record_activity_task_heartbeat_request);
@@ -461,10 +477,10 @@ static bool heartbeat(struct worker *worker, const ActivityTask *task, unsigned 
                            AGENT_TYPE(record_activity_task_heartbeat_response), 3 * SIM_SECOND, &result, &response);
     truth_of(worker)->heartbeats += good;
     model_activity_beat(run_of(worker, task), task, count, result.status.code);
-    bool gone = result.status.code == STATUS_NOT_FOUND;
+    bool gone = result.status.code == STATUS_NOT_FOUND, cancelled = good && response->cancel_requested;
     grpc_result_free(&result);
     arena_free(&arena);
-    return !gone;
+    return gone ? BEAT_GONE : cancelled ? BEAT_CANCELLED : BEAT_GOES_ON;
 }
 
 static void activity_fails(struct worker *worker, const ActivityTask *task) {
@@ -480,7 +496,7 @@ static void activity_fails(struct worker *worker, const ActivityTask *task) {
     request->failure->failure_info_case = FAILURE_INFO(APPLICATION);
     request->failure->application_failure_info = PB_NEW(&arena, temporal__api__failure__v1__application_failure_info);
     request->failure->application_failure_info->type = agent_text(&arena, "Scripted");
-    struct model_effect *effect = model_activity_ends(run_of(worker, task), task, EFFECT_ACTIVITY_FAILED, NULL);
+    struct model_effect *effect = model_activity_ends(run_of(worker, task), task, EFFECT_ACTIVITY_FAILED, NULL, true);
     agent_call(&worker->agent, "RespondActivityTaskFailed", request, AGENT_TYPE(respond_activity_task_failed_response),
                10 * SIM_SECOND, &result, &response);
     model_activity_ended(effect, result.status.code);
@@ -500,13 +516,65 @@ static bool activity_completes(struct worker *worker, const ActivityTask *task) 
     request->result = agent_payload(&arena, "%s.%d%s", task->activity_id, task->attempt,
                                     agent_padding(&arena, agent_dice(&worker->agent, 8) ? 0 : 5000));
     struct model_effect *effect =
-        model_activity_ends(run_of(worker, task), task, EFFECT_ACTIVITY_COMPLETED, request->result);
+        model_activity_ends(run_of(worker, task), task, EFFECT_ACTIVITY_COMPLETED, request->result, true);
     bool good = agent_call(&worker->agent, "RespondActivityTaskCompleted", request,
                            AGENT_TYPE(respond_activity_task_completed_response), 10 * SIM_SECOND, &result, &response);
     model_activity_ended(effect, result.status.code);
     grpc_result_free(&result);
     arena_free(&arena);
     return good;
+}
+
+/* As someone does who knows the activity by its name only: whatever attempt runs is completed. */
+static bool activity_completes_by_id(struct worker *worker, const ActivityTask *task) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(RespondActivityTaskCompletedByIdRequest) *request =
+        AGENT_NEW(&arena, respond_activity_task_completed_by_id_request);
+    WS(RespondActivityTaskCompletedByIdResponse) *response;
+    request->namespace_ = agent_text(&arena, task->workflow_namespace);
+    request->workflow_id = task->workflow_execution->workflow_id;
+    request->run_id = task->workflow_execution->run_id;
+    request->activity_id = task->activity_id;
+    request->result = agent_payload(&arena, "%s.%d", task->activity_id, task->attempt);
+    struct model_effect *effect =
+        model_activity_ends(run_of(worker, task), task, EFFECT_ACTIVITY_COMPLETED, request->result, false);
+    bool good = agent_call(&worker->agent, "RespondActivityTaskCompletedById", request,
+                           AGENT_TYPE(respond_activity_task_completed_by_id_response), 10 * SIM_SECOND, &result, &response);
+    model_activity_ended(effect, result.status.code);
+    grpc_result_free(&result);
+    arena_free(&arena);
+    return good;
+}
+
+static void activity_is_cancelled(struct worker *worker, const ActivityTask *task) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(RespondActivityTaskCanceledRequest) *request = AGENT_NEW(&arena, respond_activity_task_canceled_request);
+    WS(RespondActivityTaskCanceledResponse) *response;
+    request->task_token = task->task_token;
+    request->namespace_ = agent_text(&arena, task->workflow_namespace);
+    request->identity = worker->identity;
+    struct model_effect *effect = model_activity_ends(run_of(worker, task), task, EFFECT_ACTIVITY_CANCELED, NULL, true);
+    agent_call(&worker->agent, "RespondActivityTaskCanceled", request, AGENT_TYPE(respond_activity_task_canceled_response),
+               10 * SIM_SECOND, &result, &response);
+    model_activity_ended(effect, result.status.code);
+    grpc_result_free(&result);
+    arena_free(&arena);
+}
+
+/* Beats until it is told to stop; fails when nobody told it for long. */
+static void run_until_cancelled(struct worker *worker, const ActivityTask *task) {
+    for (unsigned i = 0; i < 8 && !worker->agent.ending; i++) {
+        enum beat beat = heartbeat(worker, task, i);
+        if (beat == BEAT_GONE) return;
+        if (beat == BEAT_CANCELLED) {
+            activity_is_cancelled(worker, task);
+            return;
+        }
+        agent_sleep(&worker->agent, SIM_SECOND);
+    }
+    activity_fails(worker, task);
 }
 
 /* Heartbeats fail the first attempt after all were sent, so that the second has the details. */
@@ -527,8 +595,12 @@ static void run_activity(struct worker *worker, const ActivityTask *task, unsign
         truth->dropped++;
         return;
     }
+    if (kind == 'k') {
+        run_until_cancelled(worker, task);
+        return;
+    }
     for (unsigned i = 0; kind == 'h' && i < arg; i++) {
-        if (!heartbeat(worker, task, i)) return;
+        if (heartbeat(worker, task, i) == BEAT_GONE) return;
         agent_sleep(agent, agent_dice(agent, 2000) * SIM_MS);
     }
     if (has_to_fail(kind, arg, task)) {
@@ -536,7 +608,8 @@ static void run_activity(struct worker *worker, const ActivityTask *task, unsign
         return;
     }
     if (agent_mischief(agent, 10)) agent_sleep(agent, 12 * SIM_SECOND);
-    truth->activities += activity_completes(worker, task);
+    bool by_id = agent_mischief(agent, 50);
+    truth->activities += (by_id ? activity_completes_by_id : activity_completes)(worker, task);
     if (!agent_mischief(agent, 50)) return;
     truth->duplicates++;
     activity_completes(worker, task);
