@@ -17,11 +17,10 @@
 void txn_begin(struct txn *txn, struct engine *engine, struct exec *exec) {
     CHECK(!exec->in_txn && !exec->deleted);
     exec->in_txn = true;
+    memset(txn, 0, offsetof(struct txn, memory));
     txn->engine = engine;
     txn->exec = exec;
     txn->now = engine_wall(engine);
-    txn->hold = txn->reserved = false;
-    txn->successor = NULL;
     arena_begin(&txn->arena, &txn->memory);
     /* The wall clock may jump back; the times of a run never do. */
     if (txn->now < exec->info->last_event_time) {

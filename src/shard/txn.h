@@ -15,13 +15,13 @@ struct txn {
     struct exec *exec;
     int64_t now;                       /* wall time of the change; never before the run's last event */
     struct arena arena;                /* freed by txn_commit */
-    struct arena_first memory;         /* of the arena */
     bool hold;                         /* keep back events that are not direct (while commands run) */
     bool aside;                        /* a note of the server's own: no transition of the run */
     bool reserved;                     /* may use the store's reserve (terminate, delete, retention) */
     struct list replies;               /* calls to end when the record is durable */
     struct list sends;                 /* tasks for queues */
     struct txn *successor;             /* the next run, when this one closes with one; set and owned by close.c */
+    struct arena_first memory;         /* of the arena; the last member, not cleared by txn_begin */
 };
 
 /* An execution is in one transaction at a time. */
