@@ -1,4 +1,5 @@
 /* environment: settings from variables NORN_*, and those that are no settings. */
+#include "base/plant.h"             /* so the build compiles this folder again for the programs with planted bugs */
 #include "config/config.h"
 
 /* Variables NORN_* that are not a server's settings: the file; of the io layer; of ./zig, the build and its tests. */
