@@ -181,6 +181,8 @@ static void write_meta(struct embedded *store) {
     checkpoint->meta = store->meta;
     bool ahead = PLANT(store->io, CHECKPOINT_AHEAD) && store->journal.assigned > checkpoint->position;
     checkpoint->meta.applied = checkpoint->position + ahead;
+    struct flight_place needed = journal_landmark(&store->journal, checkpoint->position + 1);
+    if (needed.segment) checkpoint->meta.needed = needed;
     checkpoint->meta.execution_max = store->execution_max;
     checkpoint->meta.epoch = store->epoch;
     struct writer_job *job = &checkpoint->job;

@@ -32,9 +32,34 @@ uint8_t *journal_put(struct journal *journal, size_t len, uint32_t count) {
 
 /* ---- a flight's way -------------------------------------------------------------------------------------------- */
 
+static struct flight_place *landmarks(const struct journal *journal) {
+    return (struct flight_place *)(void *)journal->landmarks.data;
+}
+static size_t landmark_count(const struct journal *journal) {
+    return journal->landmarks.len / sizeof(struct flight_place);
+}
+
+static void note_landmark(struct journal *journal, const struct flight *flight) {
+    enum { LANDMARK_BYTES = 1 << 20 };
+    struct flight_place place = {journal->active.number, journal->active.offset, flight->first_sequence};
+    size_t count = landmark_count(journal);
+    const struct flight_place *last = count ? &landmarks(journal)[count - 1] : NULL;
+    if (last && last->segment == place.segment && place.offset < last->offset + LANDMARK_BYTES) return;
+    buf_append(&journal->landmarks, &place, sizeof place);
+}
+
+struct flight_place journal_landmark(struct journal *journal, uint64_t sequence) {
+    size_t count = landmark_count(journal), at = 0;
+    if (!count || landmarks(journal)[0].first_sequence > sequence) return (struct flight_place){0};
+    while (at + 1 < count && landmarks(journal)[at + 1].first_sequence <= sequence) at++;
+    buf_consume(&journal->landmarks, at * sizeof(struct flight_place));
+    return landmarks(journal)[0];
+}
+
 static void landed(struct journal *journal) {
     unsigned index = !journal->gathering;
     struct flight *flight = &journal->flights[index];
+    note_landmark(journal, flight);
     journal->durable = flight->first_sequence + flight->count - 1;
     journal->active.offset += journal->flying_bytes;
     journal->active.last_sequence = journal->durable;
@@ -121,12 +146,22 @@ static bool find_room(struct journal *journal, uint64_t need) {
     return false;
 }
 
+/* Before a byte is written where none was told of. */
+static bool within_reach(struct journal *journal, uint64_t need) {
+    uint64_t end = reach_end(&journal->reach, journal->active.number, journal->active.size);
+    journal->waits_for_reach = journal->active.offset + need > end;
+    if (keeper_reach_is_due(journal)) keeper_wake(journal);
+    return !journal->waits_for_reach;
+}
+
 static void kick(struct journal *journal) {
     struct flight *flight = gathering(journal);
     if (journal->flying || flight->count == 0) return;
     uint64_t need = block_up(flight->len);
+    journal->waits_for_reach = false;      /* it may have grown meanwhile, and need another segment */
     if (!find_room(journal, need)) return;
     journal->waits_for_segment = false;
+    if (!within_reach(journal, need)) return;
     finish_header(journal, flight);
     journal->flying = true;
     journal->flying_bytes = need;
@@ -168,10 +203,12 @@ void journal_stop(struct journal *journal) {
     journal->stopping = true;
     keeper_stop(journal);
     fiber_close(io, journal->active.file);
+    if (journal->reach.number) fiber_close(io, journal->reach_file);
     if (journal->next.number) fiber_close(io, journal->next.file);
     for (int i = 0; i < 2; i++) block_buf_free(&journal->flights[i].buf);
     buf_free(&journal->sealed);
     buf_free(&journal->free);
+    buf_free(&journal->landmarks);
 }
 
 void journal_free_up_to(struct journal *journal, uint64_t sequence) {

@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 
+#include "store/reach.h"
 #include "store/segment.h"
 
 struct flight {
@@ -31,6 +32,10 @@ struct journal {
     void *ctx;
 
     struct segment active, next;      /* next.number is 0: not ready */
+    struct buf landmarks;             /* of struct flight_place, oldest first: about one flight in each LANDMARK_BYTES */
+    struct reach reach;               /* durable; number is 0: the file could not be made, and nothing heeds it */
+    struct io_file reach_file;
+    bool waits_for_reach;
     struct buf sealed;                /* of struct segment, oldest first: full, not free yet */
     struct buf free;                  /* numbers of segments to recycle or remove */
     struct flight flights[2];
@@ -70,6 +75,8 @@ void journal_stop(struct journal *journal);
 uint8_t *journal_put(struct journal *journal, size_t len, uint32_t count);
 /* Segments whose records are all <= sequence are free from now on. */
 void journal_free_up_to(struct journal *journal, uint64_t sequence);
+/* The last landmark at or before a sequence; what lies before it is forgotten. `segment` is 0 when there is none. */
+struct flight_place journal_landmark(struct journal *journal, uint64_t sequence);
 /* The checkpoint has no room: give it the reserve. */
 void journal_want_reserve(struct journal *journal);
 /* How many segments there are, free ones included. */

@@ -143,6 +143,52 @@ static void remove_one(struct journal *journal) {
     measure(journal);
 }
 
+/* ---- how far may be written ------------------------------------------------------------------------------------ */
+
+static uint64_t reach_step(const struct journal *journal) {
+    enum { STEP_MAX = 8 << 20, STEP_LEAST = 4 * JOURNAL_BLOCK };
+    uint64_t step = block_up(journal->segment_bytes / 8);
+    return step > STEP_MAX ? STEP_MAX : step < STEP_LEAST ? STEP_LEAST : step;
+}
+
+bool keeper_reach_is_due(const struct journal *journal) {
+    const struct segment *active = &journal->active;
+    if (!journal->reach.number) return false;
+    uint64_t end = reach_end(&journal->reach, active->number, active->size);
+    return journal->waits_for_reach || (end < active->size && end < active->offset + reach_step(journal) / 2);
+}
+
+/* A flight that is longer than a step has what it needs. */
+static int64_t move_reach(struct journal *journal) {
+    uint64_t waiting = journal->flights[journal->gathering].len, step = reach_step(journal);
+    struct reach next = journal->reach;
+    next.number = journal->active.number;
+    next.limit = journal->active.offset + (journal->flying ? journal->flying_bytes : 0) + block_up(waiting) + step;
+    next.first = JOURNAL_BLOCK + step;
+    int64_t result = reach_write(journal->io, &journal->folder, journal->reach_file, &next);
+    CHECKF(result >= 0 || result == -IO_ENOSPC, "writing the journal's reach failed: %s; stopping",
+           io_error_text(result));
+    if (result < 0) return result;      /* on a copy-on-write file system; tried again */
+    journal->reach = next;
+    if (journal->waits_for_reach) journal_kick(journal);
+    return 0;
+}
+
+/* Where it cannot be made everything goes on, and the next start reads more; but an old one must not stay. */
+static int64_t begin_reach(struct journal *journal) {
+    struct reach found = journal->reach;
+    int64_t result = reach_open(journal->io, &journal->folder, &journal->reach_file);
+    bool opened = result >= 0;
+    uint64_t enough = journal->active.offset + reach_step(journal) / 2;
+    if (opened && found.number == journal->active.number && found.limit >= enough) return 0;
+    journal->reach = (struct reach){.number = journal->active.number, .counter = found.counter};
+    if (opened) result = move_reach(journal);
+    if (result >= 0) return 0;
+    if (opened) fiber_close(journal->io, journal->reach_file);
+    journal->reach = (struct reach){0};
+    return reach_remove(journal->io, &journal->folder);
+}
+
 /* ---- the fiber ------------------------------------------------------------------------------------------------- */
 
 static bool look_is_due(const struct journal *journal) {
@@ -151,7 +197,9 @@ static bool look_is_due(const struct journal *journal) {
 
 /* One piece of work; false: there was none. */
 static bool work(struct journal *journal) {
-    if (journal->wants_reserve && journal->has_reserve) {
+    if (keeper_reach_is_due(journal)) {
+        return move_reach(journal) >= 0;
+    } else if (journal->wants_reserve && journal->has_reserve) {
         give_reserve(journal);
         measure(journal);
         if (journal->blocked) prepare_next(journal);
@@ -169,7 +217,9 @@ static bool work(struct journal *journal) {
     return true;
 }
 
-static bool is_short(const struct journal *journal) { return journal->blocked || atomic_load(&journal->full); }
+static bool is_short(const struct journal *journal) {
+    return journal->blocked || journal->waits_for_reach || atomic_load(&journal->full);
+}
 
 static void rest(struct journal *journal) {
     if (is_short(journal)) io_timer(journal->io, &journal->keeper_timer, io_now(journal->io) + RETRY_NS);
@@ -218,6 +268,8 @@ int64_t keeper_start(struct journal *journal) {
         journal->has_reserve = fiber_size(journal->io, file) >= (int64_t)journal->reserve_bytes;
         fiber_close(journal->io, file);
     }
+    int64_t result = begin_reach(journal);
+    if (result < 0) return result;
     measure(journal);
     keeper_reckon(journal);
     journal->keeper_timer = (struct io_op){.done = on_timer, .ctx = journal};

@@ -16,6 +16,7 @@ struct window {
     uint64_t size;
     struct buf data;
     uint64_t offset;                  /* of data */
+    uint64_t ahead;                   /* how much is read at once, at least */
     int64_t error;
 };
 
@@ -24,7 +25,7 @@ static const uint8_t *window_at(struct window *window, uint64_t offset, uint64_t
     if (window->error || offset > window->size || len > window->size - offset) return NULL;
     bool inside = offset >= window->offset && offset + len <= window->offset + window->data.len;
     if (!inside) {
-        uint64_t want = len > WINDOW_LEN ? len : WINDOW_LEN;
+        uint64_t want = len > window->ahead ? len : window->ahead;
         if (want > window->size - offset) want = window->size - offset;
         buf_clear(&window->data);
         buf_reserve(&window->data, want);
@@ -40,7 +41,7 @@ static const uint8_t *window_at(struct window *window, uint64_t offset, uint64_t
 }
 
 static int64_t window_open(struct window *window, struct io *io, const char *path) {
-    *window = (struct window){.io = io};
+    *window = (struct window){.io = io, .ahead = WINDOW_LEN};
     int64_t result = fiber_open(io, path, IO_OPEN_READ, &window->file);
     if (result < 0) return result;
     result = fiber_size(io, window->file);
@@ -71,10 +72,10 @@ static bool body_at(struct window *window, uint64_t seed, uint64_t offset, const
     return true;
 }
 
-/* The offset of the first valid flight header at or after `offset`; 0: none. */
-static uint64_t probe(struct window *window, uint64_t seed, uint64_t offset) {
+/* The offset of the first valid flight header from `offset` to before `end`; 0: none. */
+static uint64_t probe(struct window *window, uint64_t seed, uint64_t offset, uint64_t end) {
     struct flight_header header;
-    for (; offset + JOURNAL_BLOCK <= window->size; offset += JOURNAL_BLOCK) {
+    for (; offset + JOURNAL_BLOCK <= end; offset += JOURNAL_BLOCK) {
         if (header_at(window, seed, offset, &header)) return offset;
     }
     return 0;
@@ -107,6 +108,7 @@ static struct status read_header(struct journal_scan *scan, struct scan_segment 
     if (result < 0) return cannot_read(scan, segment->number, result, arena);
     struct status status = STATUS_GOOD;
     struct segment_header header;
+    window.ahead = JOURNAL_BLOCK + FLIGHT_HEADER_LEN;
     const uint8_t *data = window_at(&window, 0, SEGMENT_HEADER_LEN);
     segment->size = window.size;
     segment->state = data ? segment_header_decode(data, &header) : SEGMENT_HEADER_BAD;
@@ -122,22 +124,18 @@ static struct status read_header(struct journal_scan *scan, struct scan_segment 
     } else if (segment->state == SEGMENT_HEADER_GOOD && header.number != segment->number) {
         segment->state = SEGMENT_HEADER_BAD;      /* a crash came while it was recycled */
     }
+    const uint8_t *first = window_at(&window, JOURNAL_BLOCK, FLIGHT_HEADER_LEN);
+    if (first) memcpy(segment->first_header, first, FLIGHT_HEADER_LEN);
     if (status_ok(status) && window.error) status = cannot_read(scan, segment->number, window.error, arena);
     window_close(&window);
     return status;
 }
 
-static struct status read_first(struct journal_scan *scan, struct scan_segment *segment, struct arena *arena) {
-    char path[SEGMENT_PATH_MAX];
-    struct window window;
-    int64_t result = window_open(&window, scan->io, segment_path(&scan->folder, segment->number, path));
-    if (result < 0) return cannot_read(scan, segment->number, result, arena);
+static void decode_first(struct journal_scan *scan, struct scan_segment *segment) {
     struct flight_header header;
     uint64_t seed = segment_seed(scan->folder.store_id, segment->number);
-    segment->first_sequence = header_at(&window, seed, JOURNAL_BLOCK, &header) ? header.first_sequence : 0;
-    int64_t error = window.error;
-    window_close(&window);
-    return error ? cannot_read(scan, segment->number, error, arena) : STATUS_GOOD;
+    bool valid = flight_header_decode(segment->first_header, seed, JOURNAL_BLOCK, &header);
+    segment->first_sequence = valid ? header.first_sequence : 0;
 }
 
 struct status journal_scan_list(struct journal_scan *scan, struct arena *arena) {
@@ -153,8 +151,7 @@ struct status journal_scan_list(struct journal_scan *scan, struct arena *arena) 
         buf_append(&scan->segments, &segment, sizeof segment);
     }
     buf_free(&names);
-    for (size_t i = 0; i < scan_count(scan) && status_ok(status); i++)
-        status = read_first(scan, &scan_segments(scan)[i], arena);
+    for (size_t i = 0; i < scan_count(scan) && status_ok(status); i++) decode_first(scan, &scan_segments(scan)[i]);
     return status;
 }
 
@@ -183,13 +180,20 @@ static bool give_records(struct journal_scan *scan, const struct flight_header *
     return reader.left.len == 0;
 }
 
+/* Where what may have been written to a segment ends. A reach that is behind what was found is of an earlier time. */
+static uint64_t written_end(const struct journal_scan *scan, const struct scan_segment *segment) {
+    uint64_t end = reach_end(&scan->reach, segment->number, segment->size);
+    return segment->end > end && segment->end > JOURNAL_BLOCK ? segment->size : end;
+}
+
 /* Reads flights of one segment while they go on with the sequence. */
 static struct status read_flights(struct journal_scan *scan, struct scan_segment *segment, struct window *window,
                                   uint64_t *next, struct arena *arena) {
     uint64_t seed = segment_seed(scan->folder.store_id, segment->number);
     struct flight_header header;
     struct bytes body;
-    segment->end = JOURNAL_BLOCK;
+    bool first = segment == &scan_segments(scan)[scan->first];
+    segment->end = first ? scan->first_offset : JOURNAL_BLOCK;
     segment->last_sequence = 0;
     while (header_at(window, seed, segment->end, &header)) {
         if (header.first_sequence != *next)
@@ -210,7 +214,7 @@ static struct status read_flights(struct journal_scan *scan, struct scan_segment
     }
     if (window->error) return cannot_read(scan, segment->number, window->error, arena);
     if (scan->checked) return STATUS_GOOD;
-    uint64_t later = probe(window, seed, segment->end + JOURNAL_BLOCK);
+    uint64_t later = probe(window, seed, segment->end + JOURNAL_BLOCK, written_end(scan, segment));
     if (window->error) return cannot_read(scan, segment->number, window->error, arena);
     if (later)
         return damaged(scan, segment->number, segment->end, arena, arena_printf(arena, "no valid record is there, but"
@@ -230,7 +234,7 @@ static struct status follow(struct journal_scan *scan, size_t index, uint64_t *n
     bool has_some = segment->first_sequence != 0 || goes_on;
     if (!has_some && !scan->checked) {
         uint64_t seed = segment_seed(scan->folder.store_id, segment->number);
-        uint64_t later = probe(&window, seed, JOURNAL_BLOCK);
+        uint64_t later = probe(&window, seed, JOURNAL_BLOCK, written_end(scan, segment));
         if (window.error) status = cannot_read(scan, segment->number, window.error, arena);
         else if (later)
             status = damaged(scan, segment->number, JOURNAL_BLOCK, arena, arena_printf(arena, "no valid record is there,"
@@ -255,6 +259,7 @@ static struct status follow(struct journal_scan *scan, size_t index, uint64_t *n
 static bool find_first(struct journal_scan *scan, uint64_t *next) {
     const struct scan_segment *segments = scan_segments(scan);
     size_t count = scan_count(scan), above = count;
+    scan->first_offset = JOURNAL_BLOCK;
     for (size_t i = count; i-- > 0;) {
         if (segments[i].first_sequence && segments[i].first_sequence <= scan->applied + 1) {
             scan->first = i;
@@ -269,6 +274,32 @@ static bool find_first(struct journal_scan *scan, uint64_t *next) {
     return above == count || above > 0;
 }
 
+/* The flight that the tables name, when it is where they say: what lies before it is in them. */
+static bool find_needed(struct journal_scan *scan, uint64_t *next, struct arena *arena, struct status *status) {
+    const struct flight_place *needed = &scan->needed;
+    size_t at = 0;
+    while (at < scan_count(scan) && scan_segments(scan)[at].number != needed->segment) at++;
+    if (!needed->segment || at == scan_count(scan) || needed->first_sequence > scan->applied + 1) return false;
+    char path[SEGMENT_PATH_MAX];
+    struct window window;
+    int64_t result = window_open(&window, scan->io, segment_path(&scan->folder, needed->segment, path));
+    if (result < 0) {
+        *status = cannot_read(scan, needed->segment, result, arena);
+        return false;
+    }
+    window.ahead = FLIGHT_HEADER_LEN;
+    struct flight_header header;
+    uint64_t seed = segment_seed(scan->folder.store_id, needed->segment);
+    bool there = header_at(&window, seed, needed->offset, &header) && header.first_sequence == needed->first_sequence;
+    if (window.error) *status = cannot_read(scan, needed->segment, window.error, arena);
+    window_close(&window);
+    if (!there) return false;
+    scan->first = at;
+    scan->first_offset = needed->offset;
+    *next = needed->first_sequence;
+    return true;
+}
+
 static struct status missing(struct journal_scan *scan, struct arena *arena) {
     char path[SEGMENT_PATH_MAX];
     const struct scan_segment *oldest = scan_segments(scan);
@@ -276,6 +307,15 @@ static struct status missing(struct journal_scan *scan, struct arena *arena) {
                        " record %llu, the journal begins with record %llu. Nothing was changed. Restore a backup with"
                        " `norn restore`", segment_path(&scan->folder, oldest->number, path),
                        (unsigned long long)scan->applied, (unsigned long long)oldest->first_sequence);
+}
+
+/* A segment that it says is not begun holds records: a build that does not know the file was here. */
+static void forget_old_reach(struct journal_scan *scan) {
+    for (size_t i = 0; i < scan_count(scan); i++) {
+        const struct scan_segment *segment = &scan_segments(scan)[i];
+        bool begun = segment->first_sequence && reach_end(&scan->reach, segment->number, segment->size) == 0;
+        if (begun) scan->reach = (struct reach){.counter = scan->reach.counter};
+    }
 }
 
 static struct status ends_early(struct journal_scan *scan, struct arena *arena) {
@@ -292,9 +332,12 @@ static struct status ends_early(struct journal_scan *scan, struct arena *arena) 
 
 struct status journal_scan_run(struct journal_scan *scan, struct arena *arena) {
     uint64_t next = 0;
-    if (!find_first(scan, &next)) return missing(scan, arena);
-    scan->last = scan->first;
     struct status status = STATUS_GOOD;
+    bool found = find_needed(scan, &next, arena, &status);
+    if (!status_ok(status)) return status;
+    if (!found && !find_first(scan, &next)) return missing(scan, arena);
+    scan->last = scan->first;
+    forget_old_reach(scan);
     for (size_t i = scan->first; i < scan_count(scan) && status_ok(status); i++) status = follow(scan, i, &next, arena);
     if (!status_ok(status)) return status;
     scan->end_sequence = next - 1;

@@ -9,11 +9,13 @@
 #define NORN_STORE_JOURNAL_SCAN_H
 
 #include "base/status.h"
+#include "store/reach.h"
 #include "store/segment.h"
 
 struct scan_segment {
     uint64_t number, size;            /* from the name; of the file */
     enum segment_header_state state;
+    uint8_t first_header[FLIGHT_HEADER_LEN];
     uint64_t first_sequence;          /* of its first flight; 0: that does not validate */
     uint64_t last_sequence;           /* scanned ones that have flights; else 0 */
     uint64_t end;                     /* scanned ones: offset after the last flight */
@@ -24,6 +26,8 @@ struct journal_scan {
     struct segment_folder folder;     /* store_id: taken from the journal when `store_id_known` is false */
     bool store_id_known;
     uint64_t applied;                 /* records up to this one are not needed */
+    struct flight_place needed;       /* a flight to begin with, when it is there and the store id is known; or zero */
+    struct reach reach;               /* what lies beyond is not read; number 0: everything is */
     bool checked;                     /* a run before ended well: what comes after the end is not read */
     uint64_t durable;                 /* a sequence that is known to be durable; at least `applied` */
     /* May be NULL. Everything is borrowed for the call. */
@@ -33,6 +37,7 @@ struct journal_scan {
 
     struct buf segments;              /* of struct scan_segment, by number; made by journal_scan_list */
     size_t first, last;               /* indexes: where the scan begins; the segment that it ends in */
+    uint64_t first_offset;            /* in that segment */
     uint64_t end_sequence;            /* the last valid record's; 0: none at all */
 };
 

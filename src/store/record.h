@@ -22,6 +22,12 @@ enum {
     FLIGHT_BODY_MAX = 1 << 30,
 };
 
+/* Where a flight is. */
+struct flight_place {
+    uint64_t segment, offset;         /* segment 0: none */
+    uint64_t first_sequence;
+};
+
 /* Records that only the store writes and reads. */
 enum { RECORD_EPOCH = 128, RECORD_CLOSED = 129 };
 

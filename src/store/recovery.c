@@ -337,6 +337,7 @@ static struct status secure(struct recovery *recovery, struct arena *arena) {
     struct journal *journal = &store->journal;
     const struct scan_segment *segments = scan_segments(&recovery->scan);
     journal->assigned = journal->durable = recovery->scan.end_sequence;
+    journal->reach = recovery->scan.reach;
     if (scan_count(&recovery->scan) == 0) return STATUS_GOOD;
     int64_t result = open_active(store, &segments[recovery->scan.last], &journal->active);
     if (result < 0) journal->active = (struct segment){0};     /* its file is closed again */
@@ -398,6 +399,7 @@ struct status embedded_recover(struct embedded *store, const struct store_recove
             .folder = store->journal.folder,
             .store_id_known = store->meta.present,
             .applied = store->meta.applied,
+            .needed = store->meta.needed,
             .durable = store->meta.durable > store->meta.applied ? store->meta.durable : store->meta.applied,
         },
     };
@@ -410,6 +412,7 @@ struct status embedded_recover(struct embedded *store, const struct store_recove
     if (status_ok(status)) {
         if (!recovery.scan.store_id_known) io_random(store->io, recovery.scan.folder.store_id, STORE_ID_LEN);
         memcpy(store->journal.folder.store_id, recovery.scan.folder.store_id, STORE_ID_LEN);
+        reach_read(store->io, &store->journal.folder, &recovery.scan.reach);
         status = give_all(&recovery, arena);
     }
     if (status_ok(status)) status = adopt(&recovery, arena);

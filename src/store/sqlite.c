@@ -185,6 +185,9 @@ enum database_result database_meta_read(struct database *db, struct database_met
     bool good = (code == SQLITE_ROW || code == SQLITE_DONE) && meta_integer(db, "format", &format) &&
                 meta_integer(db, "applied_sequence", &out->applied) &&
                 meta_integer(db, "execution_max", &out->execution_max) && meta_integer(db, "epoch", &out->epoch) &&
+                meta_integer(db, "needed_segment", &out->needed.segment) &&
+                meta_integer(db, "needed_offset", &out->needed.offset) &&
+                meta_integer(db, "needed_sequence", &out->needed.first_sequence) &&
                 meta_integer(db, "durable_sequence", &out->durable);
     out->format = (uint32_t)format;
     return good ? DATABASE_OK : database_failed(db, arena, error);
@@ -205,7 +208,9 @@ static bool meta_write(struct database *db, const struct database_meta *meta) {
     sqlite3_bind_blob(statement, 2, meta->store_id, STORE_ID_LEN, SQLITE_STATIC);
     return sqlite3_step(statement) == SQLITE_DONE && meta_set(db, "format", DATABASE_FORMAT) &&
            meta_set(db, "applied_sequence", meta->applied) && meta_set(db, "execution_max", meta->execution_max) &&
-           meta_set(db, "epoch", meta->epoch);
+           meta_set(db, "epoch", meta->epoch) && meta_set(db, "needed_segment", meta->needed.segment) &&
+           meta_set(db, "needed_offset", meta->needed.offset) &&
+           meta_set(db, "needed_sequence", meta->needed.first_sequence);
 }
 
 /* ---- writing --------------------------------------------------------------------------------------------------- */

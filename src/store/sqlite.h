@@ -32,6 +32,7 @@ struct database_meta {
     uint32_t format;
     uint8_t store_id[STORE_ID_LEN];
     uint64_t applied;                         /* every record up to this sequence is in the tables */
+    struct flight_place needed;               /* a flight that begins at or before applied + 1; to read from */
     uint64_t execution_max;
     uint64_t epoch;
     uint64_t durable;                         /* the journal was durable up to here at the last transaction */
