@@ -249,6 +249,7 @@ static bool await_close(struct agent *agent, const struct truth_flow *flow, cons
 static void await_end(struct agent *agent, struct truth_flow *flow) {
     char run[FLOW_RUN_MAX];
     snprintf(run, sizeof run, "%s", flow->run_id);
+    if (flow->unwatched) agent_sleep(agent, (60 + agent_dice(agent, 180)) * SIM_SECOND);
     while (!agent->ending && !flow->closed) {
         struct flow_event close;
         set_at(flow, "await the end");
@@ -474,6 +475,25 @@ static bool may_start(const struct truth *truth, const struct truth_flow *flow) 
     return !flow->before || flow->before->closed;
 }
 
+/* Who was told of a namespace finds it, whichever loop has what is asked for. */
+static void probe_namespace(struct agent *agent, const char *namespace) {
+    for (unsigned i = 0; i < 6; i++) {
+        struct arena arena = {0};
+        struct grpc_result result;
+        WS(DescribeWorkflowExecutionRequest) *request = AGENT_NEW(&arena, describe_workflow_execution_request);
+        WS(DescribeWorkflowExecutionResponse) *response;
+        request->namespace_ = agent_text(&arena, namespace);
+        request->execution = agent_execution(&arena, arena_printf(&arena, "nobody-%u", i), "");
+        agent_call(agent, "DescribeWorkflowExecution", request, AGENT_TYPE(describe_workflow_execution_response),
+                   CALL_SECONDS * SIM_SECOND, &result, &response);
+        if (result.status.code == STATUS_NOT_FOUND && strstr(result.status.message, "Namespace"))
+            world_fail(agent->truth->world, WORLD_INCORRECT, "namespace %s was acknowledged, and then: %s", namespace,
+                       result.status.message);
+        grpc_result_free(&result);
+        arena_free(&arena);
+    }
+}
+
 /* Registers the namespaces, one after the other. */
 static void namespaces_main(void *arg) {
     struct agent *agent = &((struct client *)arg)->agent;
@@ -495,6 +515,7 @@ static void namespaces_main(void *arg) {
             grpc_result_free(&result);
             arena_free(&arena);
             if (truth->namespace_known[i] != KNOWN_YES) agent_sleep(agent, 200 * SIM_MS);
+            else probe_namespace(agent, truth->namespaces[i]);
         }
     agent_fiber_ends(agent);
 }

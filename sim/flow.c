@@ -45,7 +45,7 @@ static size_t put_item(struct prng *prng, char *text, size_t room, unsigned *sig
     case 1: return (size_t)snprintf(text, room, "a%d", (int)prng_skewed(prng, 0, 4));
     case 2: return (size_t)snprintf(text, room, "h%d", (int)prng_range(prng, 1, 4));
     case 3:
-    case 4: return (size_t)snprintf(text, room, "t%d", (int)prng_skewed(prng, 0, 20000));
+    case 4: return (size_t)snprintf(text, room, "t%d", (int)prng_skewed(prng, 0, prng_chance(prng, 100000) ? 200000 : 20000));
     case 5: return (size_t)snprintf(text, room, "m");
     case 6: return (size_t)snprintf(text, room, "o");
     case 7: return (size_t)snprintf(text, room, "c");

@@ -79,6 +79,10 @@ void world_wall_step(struct world *world, unsigned index, int64_t ns) {
     struct io_node *node = world_node_at(world, index);
     node->wall_offset += ns;
     if (ns < 0) world->wall_back -= ns;
+    else if (node->jump_count < WORLD_JUMPS_MAX)
+        node->jumps[node->jump_count++] = (struct world_jump){node_wall(node) - ns, node_wall(node)};
+    else
+        node->outage += ns;                             /* as good as a time in which it did nothing */
     trace_event(node, 0, SIM_wall_jump, false, 0, ns, 0);
 }
 
@@ -93,6 +97,7 @@ static void node_begin(struct world *world, struct event *event) {
     struct io_node *node = CONTAINER_OF(event, struct io_node, start_event);
     CHECK(node->state != NODE_RUNNING);
     node->state = NODE_RUNNING;
+    node->outage += world->now - node->ended_at;
     node->incarnation++;
     node->boundary = node->disk_errors = node->allocations_left = 0;
     node->slow_until = 0;
@@ -177,6 +182,7 @@ static void end(struct io_node *node, enum node_state state) {
                 node->crash_mode);
     if (state == NODE_EXITED) report_leaks(node);
     node->state = state;
+    node->ended_at = world->now;
     drop(node, silent);
     if (power)
         disk_crash(node->disk);
@@ -220,6 +226,13 @@ bool disk_error_strikes(struct io_node *node, enum fault fault) {
     return true;
 }
 
+int64_t world_outage(const struct world *world, unsigned node) { return world_node_at(world, node)->outage; }
+
+unsigned world_jumps(const struct world *world, unsigned node, const struct world_jump **out) {
+    *out = world_node_at(world, node)->jumps;
+    return world_node_at(world, node)->jump_count;
+}
+
 uint64_t world_disk_errors(const struct world *world, unsigned node) { return world_node_at(world, node)->disk_errors; }
 
 void world_crash(struct world *world, unsigned index, enum crash_mode mode) {
@@ -240,6 +253,7 @@ void world_crash_at_boundary(struct world *world, unsigned index, uint64_t bound
 void world_pause(struct world *world, unsigned index, int64_t duration) {
     struct io_node *node = world_node_at(world, index);
     node->paused_until = world->now + duration;
+    node->outage += duration;
     trace_event(node, 0, SIM_pause, false, 0, duration, 0);
     if (duration) return;
     for (unsigned i = 0; i < node->loop_count; i++)

@@ -289,7 +289,10 @@ struct io_node {
     int64_t grain;                                     /* both clocks move by so much; 0 is 1 ns */
     int64_t slow_until, slow_factor;
     uint64_t allocations_left;                         /* until memory is exhausted; 0: it is not */
+    struct world_jump jumps[WORLD_JUMPS_MAX];          /* of its wall clock, forward */
+    unsigned jump_count;
     int64_t paused_until;
+    int64_t ended_at, outage;                          /* outage: how long it was down or frozen in all */
     uint16_t next_port;
     uint32_t signals_pending[8];
     unsigned signal_count;

@@ -240,10 +240,38 @@ static void end_timer(struct model_run *run, const Event *event, struct model_ti
     timer->ended = event->event_id;
 }
 
+/* What a fault of the disk holds up has no bound. */
+static bool disk_has_failed(const struct world *world) {
+    for (int fault = 0; fault < FAULT_COUNT; fault++)
+        if (world_fault_group((enum fault)fault) == FAULT_GROUP_DISK && fault != FAULT_SLOW_DISK &&
+            world_fault_hits(world, (enum fault)fault)) return true;
+    return false;
+}
+
+/* A timer fires when the server's wall clock shows its time, or a minute after the clock jumped over that; later only by
+ * as much as the server was down, starting or frozen. */
+static void check_late(struct model_run *run, const struct model_timer *timer, int64_t fired) {
+    enum { CLOCK_IS_READ_SECONDS = 60, START_SECONDS = 3, SLACK_SECONDS = 5 };
+    const struct model *model = run->id->model;
+    const struct world *world = model->world;
+    if (world_fault_hits(world, FAULT_JUMP_BACK) || disk_has_failed(world)) return;
+    const struct world_jump *jumps;
+    unsigned count = world_jumps(world, model->server, &jumps);
+    int64_t allowed = world_outage(world, model->server) +
+                      (SLACK_SECONDS + START_SECONDS * (int64_t)world_incarnation(world, model->server)) * SIM_SECOND;
+    if (count) allowed += CLOCK_IS_READ_SECONDS * SIM_SECOND;
+    int64_t due = timer->started_at + timer->duration;
+    for (unsigned i = 0; i < count; i++)
+        if (jumps[i].before <= due + allowed && jumps[i].after > due) due = jumps[i].after;
+    REQUIRE(run, fired - due <= allowed, "a timer of %lld ms fired %lld ms late, and %lld are excused",
+            (long long)(timer->duration / SIM_MS), (long long)((fired - due) / SIM_MS), (long long)(allowed / SIM_MS));
+}
+
 static void timer_fired(struct model_run *run, const Event *event) {
     const PB(History__V1__TimerFiredEventAttributes) *a = event->timer_fired_event_attributes;
     struct model_timer *timer = timer_of(run, event, a->started_event_id, a->timer_id);
     end_timer(run, event, timer);
+    check_late(run, timer, time_of(event));
     if (model_jumped(run->id->model)) return;
     int64_t early = timer->started_at + timer->duration - time_of(event);
     REQUIRE(run, early <= model_slack(timer->duration), "timer %s fired %lld ms early", a->timer_id, (long long)(early / SIM_MS));

@@ -103,6 +103,7 @@ static void make_flows(struct truth *truth) {
         flow->client = (unsigned)prng_below(prng, truth->client_count);
         if (i && !flow->has_again && prng_chance(prng, 150000)) take_id(flow, &truth->flows[prng_below(prng, i)]);
         flow->start_at = prng_range(prng, 0, span);
+        flow->unwatched = prng_chance(prng, 100000);
         snprintf(flow->at, sizeof flow->at, "not started");
     }
 }

@@ -25,6 +25,7 @@ struct truth_flow {
     int64_t start_at;
     unsigned signals_wanted, signal_next;
     bool cancel_wanted, has_again, taken, closed, judged;
+    bool unwatched;                      /* its client does not look at it before it has ended, most likely */
     enum known started, cancelled, signals[TRUTH_SIGNALS_MAX];
     struct truth_run runs[TRUTH_RUNS_MAX];
     unsigned run_count;

@@ -6,7 +6,7 @@
 #include "agent.h"
 #include "base/mem.h"
 
-enum { CACHED_MAX = 32, POLLERS_MAX = 3, RETRY_MS = 500 };
+enum { CACHED_MAX = 32, POLLERS_MAX = 3, RETRY_MS = 500, TRIES_MAX = 4 };
 
 struct cached {                          /* the history of a run, as this worker saw it */
     struct list link;                    /* newest first */
@@ -21,6 +21,7 @@ struct worker {
     struct list cache;
     unsigned cached_count;
     char sticky[32], identity[32];
+    bool slow;                           /* takes its time for most workflow tasks */
 };
 
 struct poller {                          /* one fiber that polls */
@@ -312,8 +313,17 @@ static void complete(struct task *task, WS(RespondWorkflowTaskCompletedRequest) 
     bool good = agent_call(agent, "RespondWorkflowTaskCompleted", request,
                            AGENT_TYPE(respond_workflow_task_completed_response), 10 * SIM_SECOND, &result, &response);
     model_task_completed(effect, result.status.code);
-    if (close) model_ends(close, &(struct model_result){.lost = model_known(result.status.code) == KNOWN_MAYBE,
-                                                        .refused = model_known(result.status.code) == KNOWN_NOT});
+    unsigned tries = 0;                                   /* an answer was lost: asked again, as SDKs do */
+    for (; !good && model_known(result.status.code) == KNOWN_MAYBE && tries < TRIES_MAX; tries++) {
+        grpc_result_free(&result);
+        agent_sleep(agent, (100 << tries) * SIM_MS);
+        model_task_completes(task->run, task->poll, request);
+        good = agent_call(agent, "RespondWorkflowTaskCompleted", request,
+                          AGENT_TYPE(respond_workflow_task_completed_response), 10 * SIM_SECOND, &result, &response);
+        model_task_completed(effect, result.status.code);
+    }
+    bool lost = !good && (tries || model_known(result.status.code) == KNOWN_MAYBE);
+    if (close) model_ends(close, &(struct model_result){.lost = lost, .refused = !good && !lost});
     agent->truth->tasks += good;
     task->cached->in_use = false;
     if (!good) cached_free(task->worker, task->cached);   /* what the server has is not known */
@@ -406,7 +416,7 @@ static void handle(struct worker *worker, const char *namespace, const WS(PollWo
         fail_task(&task);
     } else {
         if (agent_mischief(agent, 10)) agent_sleep(agent, 12 * SIM_SECOND);
-        else if (agent_mischief(agent, 100)) agent_sleep(agent, agent_dice(agent, 2000) * SIM_MS);
+        else if (agent_mischief(agent, worker->slow ? 700 : 100)) agent_sleep(agent, agent_dice(agent, 2000) * SIM_MS);
         answer_task(&task, depth);
     }
     arena_free(&arena);
@@ -424,7 +434,8 @@ static void forget_some(struct worker *worker) {
 static bool poll(struct agent *agent, const char *method, const void *request, const ProtobufCMessageDescriptor *type,
                  struct grpc_result *result, void *response) {
     int64_t timeout = (5 + agent_dice(agent, 60)) * SIM_SECOND;
-    if (!agent_mischief(agent, 150)) return agent_call(agent, method, request, type, timeout, result, response);
+    bool patient = agent_dice(agent, 1000) >= 150 || agent->truth->small;
+    if (patient) return agent_call(agent, method, request, type, timeout, result, response);
     return agent_call_cancel(agent, method, request, type, timeout, agent_dice(agent, 2000000) * SIM_US, result, response);
 }
 
@@ -660,6 +671,7 @@ void worker_start(struct io *io, void *arg) {
     list_init(&worker->cache);
     agent_begin(&worker->agent, io, arg, "temporal-go");
     worker->agent.ended = worker_ended;
+    worker->slow = agent_dice(&worker->agent, 4) == 0;
     unsigned long long life = (unsigned long long)io_pid(io);
     snprintf(worker->sticky, sizeof worker->sticky, "sticky-%u-%llu", world_node_of(io), life);
     snprintf(worker->identity, sizeof worker->identity, "worker-%u-%llu", world_node_of(io), life);

@@ -181,6 +181,14 @@ void world_wall_jump(struct world *world, unsigned node, int64_t ns);
 void world_wall_step(struct world *world, unsigned node, int64_t ns);
 /* The wall clock of a node. */
 int64_t world_wall(const struct world *world, unsigned node);
+/* Jumps of a node's wall clock forward: it showed `before`, then `after`. How many. */
+enum { WORLD_JUMPS_MAX = 64 };
+struct world_jump {
+    int64_t before, after;
+};
+unsigned world_jumps(const struct world *world, unsigned node, const struct world_jump **out);
+/* How long the node was down or frozen in all, at most. */
+int64_t world_outage(const struct world *world, unsigned node);
 /* How far wall clocks were set back in all: so much later may things be that were due by them. */
 int64_t world_wall_back(const struct world *world);
 /* Its output since the node was added. */

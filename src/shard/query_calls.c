@@ -1,6 +1,7 @@
 /* query_calls: QueryWorkflow and RespondQueryTaskCompleted (temporal-surface 4.9). */
 #include "shard/query_calls.h"
 
+#include "base/plant.h"
 #include "shard/core.h"
 #include "shard/pb.h"
 #include "shard/token.h"
@@ -85,7 +86,7 @@ void engine_query_workflow(struct engine *engine, struct call *call) {
         return;
     }
     struct status status = check_ready(engine, exec, call);
-    bool at_once = exec->info->completed_event_id && (!exec_open(exec) || !exec->task);
+    bool at_once = exec->info->completed_event_id && (!exec_open(exec) || !exec->task || PLANT(engine->io, QUERY_OF_OLD_STATE));
     unsigned max = (unsigned)limit_or(engine->limits.buffered_queries_max, BUFFERED_QUERIES_MAX);
     if (status_ok(status) && !at_once && query_waiting(exec) >= max)
         status = status_exhausted(call->arena, EXHAUSTED_CAUSE(BUSY_WORKFLOW), EXHAUSTED_SCOPE(NAMESPACE),
