@@ -266,6 +266,7 @@ void world_slow(struct world *world, unsigned index, int64_t factor, int64_t dur
     struct io_node *node = world_node_at(world, index);
     node->slow_factor = factor;
     node->slow_until = world->now + duration;
+    node->outage += duration;
 }
 
 void world_exhaust_memory(struct world *world, unsigned index, uint64_t allocation) {

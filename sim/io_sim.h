@@ -292,7 +292,7 @@ struct io_node {
     struct world_jump jumps[WORLD_JUMPS_MAX];          /* of its wall clock, forward */
     unsigned jump_count;
     int64_t paused_until;
-    int64_t ended_at, outage;                          /* outage: how long it was down or frozen in all */
+    int64_t ended_at, outage;                          /* outage: how long it was down, frozen or slow in all */
     uint16_t next_port;
     uint32_t signals_pending[8];
     unsigned signal_count;

@@ -254,7 +254,7 @@ static void check_late(struct model_run *run, const struct model_timer *timer, i
     enum { CLOCK_IS_READ_SECONDS = 60, START_SECONDS = 3, SLACK_SECONDS = 5 };
     const struct model *model = run->id->model;
     const struct world *world = model->world;
-    if (world_fault_hits(world, FAULT_JUMP_BACK) || disk_has_failed(world)) return;
+    if (world_wall_back(world) || disk_has_failed(world)) return;
     const struct world_jump *jumps;
     unsigned count = world_jumps(world, model->server, &jumps);
     int64_t allowed = world_outage(world, model->server) +

@@ -36,7 +36,7 @@ static struct status configure(const struct server_node *node, struct arena *are
     struct io *io = node->io;
     struct world *world = world_of(io);
     bool small = node->truth->small;
-    static const char *const segments[] = {"1MiB", "2MiB", "4MiB"};
+    static const uint64_t segments[] = {128 << 10, 512 << 10, 4 << 20};
     /* Another configuration in every fourth life, unless the seed has one for all. */
     bool changes = world_fault_on(world, FAULT_RECONFIGURED);
     unsigned life = world_incarnation(world, world_node_of(io)), now = changes ? life / 4 : 0;
@@ -46,12 +46,13 @@ static struct status configure(const struct server_node *node, struct arena *are
         {"data", "/data"}, {"grpc", "0.0.0.0:7233"}, {"http", "127.0.0.1:8080"}, {"metrics", "127.0.0.1:9090"},
         {"insecure", "true"}, {"log-format", "text"}, {"history-shards", "16"},
         {"loops", small ? "1" : loops[prng_below(&own, ARRAY_LEN(loops))]},
-        {"store.segment-size", small ? "1MiB" : segments[prng_below(&own, ARRAY_LEN(segments))]},
-        {"store.reserve", "1MiB"}, {"store.checkpoint-bytes", "1MiB"},
+        {"store.segment-size", "1MiB"}, {"store.reserve", "1MiB"}, {"store.checkpoint-bytes", "1MiB"},
         {"store.checkpoint-interval", small ? "100ms" : checkpoints[prng_below(&own, ARRAY_LEN(checkpoints))]},
     };
     struct status status = config_load(io, flags, ARRAY_LEN(flags), arena, config);
-    config->memory = small ? 0 : memories[prng_below(&own, ARRAY_LEN(memories))];      /* below what a user may choose */
+    if (small) return status;
+    config->memory = memories[prng_below(&own, ARRAY_LEN(memories))];                  /* below what a user may choose */
+    config->store_segment = segments[prng_below(&own, ARRAY_LEN(segments))];
     return status;
 }
 

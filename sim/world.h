@@ -187,7 +187,7 @@ struct world_jump {
     int64_t before, after;
 };
 unsigned world_jumps(const struct world *world, unsigned node, const struct world_jump **out);
-/* How long the node was down or frozen in all, at most. */
+/* How long the node was down, frozen or slow in all, at most. */
 int64_t world_outage(const struct world *world, unsigned node);
 /* How far wall clocks were set back in all: so much later may things be that were due by them. */
 int64_t world_wall_back(const struct world *world);
