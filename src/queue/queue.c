@@ -469,6 +469,22 @@ static int64_t oldest_schedule_time(const struct queue *queue) {
     return oldest;
 }
 
+struct queue_totals queues_totals(const struct queues *queues, enum queue_type type) {
+    struct queue_totals totals = {0};
+    int64_t oldest = INT64_MAX, wall = io_wall(queues->io);
+    LIST_EACH(node, &queues->all) {
+        const struct queue *queue = LIST_ENTRY(node, struct queue, link);
+        if (queue->name.type != type) continue;
+        totals.queues++;
+        totals.backlog += queue->backlog_count;
+        LIST_EACH(poll, &queue->polls) totals.polls++;
+        int64_t at = oldest_schedule_time(queue);
+        if (at < oldest) oldest = at;
+    }
+    if (oldest < wall) totals.backlog_age_ns = wall - oldest;
+    return totals;
+}
+
 void queues_describe(struct queues *queues, const struct queue_name *name, struct arena *arena, struct queue_info *out) {
     *out = (struct queue_info){0};
     struct queue *queue = find(queues, name);

@@ -85,4 +85,11 @@ struct queue_info {
 };
 void queues_describe(struct queues *queues, const struct queue_name *name, struct arena *arena, struct queue_info *out);
 
+/* All queues of one type on this loop. */
+struct queue_totals {
+    uint64_t queues, backlog, polls;    /* polls: that wait */
+    int64_t backlog_age_ns;             /* of the oldest task */
+};
+struct queue_totals queues_totals(const struct queues *queues, enum queue_type type);
+
 #endif

@@ -41,6 +41,22 @@ static void collect_engine(const struct engine *engine, struct metrics_page *pag
     metrics_counter(page, "norn_execution_evictions", "Executions that left memory", NULL, (double)stats.evictions);
 }
 
+static void collect_queues(const struct queues *queues, struct metrics_page *page) {
+    static const struct {
+        enum queue_type type;
+        const char *name;
+    } types[] = {{QUEUE_WORKFLOW, "workflow"}, {QUEUE_ACTIVITY, "activity"}};
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        struct queue_totals totals = queues_totals(queues, types[i].type);
+        struct metrics_label labels[] = {{"task_type", bytes_str(types[i].name)}, {0}};
+        metrics_gauge(page, "norn_task_queues", "Task queues in memory", labels, (double)totals.queues);
+        metrics_gauge(page, "norn_task_queue_backlog", "Tasks that wait for a worker", labels, (double)totals.backlog);
+        metrics_gauge(page, "norn_task_queue_polls", "Polls of workers that wait for a task", labels, (double)totals.polls);
+        metrics_gauge_max(page, "norn_task_queue_backlog_age_seconds", "Age of the oldest task that waits for a worker", labels,
+                          (double)totals.backlog_age_ns / 1e9);
+    }
+}
+
 static void collect_net(const struct net_server *net, struct metrics_page *page) {
     struct net_stats stats = net_server_stats(net);
     metrics_gauge(page, "norn_connections_open", "Open connections", NULL, (double)stats.connections_open);
@@ -89,6 +105,7 @@ static void collect(struct io *io, void *ctx, struct metrics_page *page) {
     struct server_loop *loop = ctx;
     collect_calls(loop->frontend, page);
     collect_engine(loop->engine, page);
+    collect_queues(loop->queues, page);
     collect_shards(io, loop->server, page);
     if (loop->net) collect_net(loop->net, page);
     metrics_counter(page, "norn_io_turns", "Turns of the event loops", NULL, (double)io_stats(io)->turns);

@@ -246,7 +246,8 @@ static void print_start(struct server *server) {
     buf_printf(&text, "norn: http listening on %s (/health)\n", io_addr_text(&server->http, http));
     buf_printf(&text, "norn: metrics listening on %s (/metrics)\n", io_addr_text(&server->metrics, metrics));
     buf_printf(&text, "norn: data in %s\n", server->config->data);
-    buf_printf(&text, "norn: try  norn workflow list --address %s   or point a Temporal SDK at it\n", grpc);
+    const char *program = io_argc(server->io) > 0 ? io_arg(server->io, 0) : "norn";
+    buf_printf(&text, "norn: try  %s workflow list --address %s   or point a Temporal SDK at it\n", program, grpc);
     io_print(server->io, IO_STDOUT, text.data, text.len);
     buf_free(&text);
 }

@@ -34,6 +34,8 @@ for page in "$TEST_DIR"/page-*; do
     name=$(basename "$page")
     check "$name: all starts" "$(value 'norn_requests_total{method="StartWorkflowExecution",code="OK"}' "$page")" 40
     check "$name: all workflows" "$(value norn_executions_open "$page")" 40
+    check "$name: all tasks" "$(value 'norn_task_queue_backlog{task_type="workflow"}' "$page")" 40
+    check "$name: all queues" "$(value 'norn_task_queues{task_type="workflow"}' "$page")" 7
     check "$name: all shards" "$(grep -c '^history_shard_ownership{.*} 1$' "$page")" 512
     check "$name: the node's values once" "$(grep -c '^norn_journal_records_total ' "$page")" 1
     check "$name: whole" "$(tail -1 "$page")" '# EOF'
