@@ -137,9 +137,10 @@ static void attributes_and_memo_are_merged(struct world *world) {
     r->execution = execution(world, "w");
     expect_ok(CALL(world, describe_workflow_execution, r, &d));
     const SearchAttributes *attributes = d->workflow_execution_info->search_attributes;
-    assert_int_equal(attributes->n_indexed_fields, 1);
-    assert_string_equal(attributes->indexed_fields[0]->key, "CustomKeywordField");
-    assert_true(bytes_equal(payload_metadata(attributes->indexed_fields[0]->value, "type"), bytes_str("Keyword")));
+    assert_int_equal(attributes->n_indexed_fields, 2);
+    assert_string_equal(attributes->indexed_fields[0]->key, "BuildIds");
+    assert_string_equal(attributes->indexed_fields[1]->key, "CustomKeywordField");
+    assert_true(bytes_equal(payload_metadata(attributes->indexed_fields[1]->value, "type"), bytes_str("Keyword")));
     assert_int_equal(d->workflow_execution_info->memo->n_fields, 1);
     assert_string_equal(d->workflow_execution_info->memo->fields[0]->key, "b");
     expect_history(world, "w",
