@@ -302,6 +302,7 @@ pub fn build(b: *std.Build) void {
     const aarch64_step = b.step("check-aarch64", "Compile everything for aarch64, without linking");
     const seam_step = b.step("check-seam", "Check that nothing but src/io calls the kernel, clocks, entropy or threads");
     const sim_step = b.step("sim", "Run norn-sim; arguments after -- are passed on (--seed N)");
+    const sim_bench_step = b.step("sim-bench", "Measure norn-sim on one core against its goals; a number after -- is how many seeds");
     const bench_step = b.step("bench", "Measure Norn and its peers side by side (bench/run.py); arguments after -- are passed on");
     const fuzz_step = b.step("fuzz", "Run each fuzz target for -Dfuzz-seconds");
     const release_step = b.step("release", "Install stripped programs, with assertions on");
@@ -353,6 +354,12 @@ pub fn build(b: *std.Build) void {
         const run = runInstalled(b, "norn-sim");
         if (b.args) |args| run.addArgs(args);
         sim_step.dependOn(&run.step);
+
+        const measure = b.addSystemCommand(&.{ python(b), b.pathFromRoot("tools/sim_bench.py"), b.getInstallPath(.bin, "norn-sim") });
+        measure.stdio = .inherit;
+        measure.step.dependOn(b.getInstallStep());
+        if (b.args) |args| measure.addArgs(args);
+        sim_bench_step.dependOn(&measure.step);
     } else sim_step.dependOn(&b.addFail("sim/main.c does not exist yet").step);
 
     if (sources.bench.len > 0) {

@@ -60,6 +60,12 @@
     X(FAULT_LYING_SYNC, "sync told success and did nothing", DISK, 0)                                          \
     X(FAULT_DISK_FULL, "disk full", DISK, 100)                                                                 \
     X(FAULT_FULL_WHILE, "disk full for a while, then room again", DISK, 20)                                    \
+    X(FAULT_BIT_ROT, "bits of the journal changed while the server was down", DISK, 100)                       \
+    X(FAULT_MISDIRECTED_WRITE, "a block of the journal written to another place", DISK, 100)                   \
+    X(FAULT_LATENT_SECTOR, "a sector of the journal cannot be read", DISK, 100)                                \
+    X(FAULT_TRUNCATED_FILE, "a segment of the journal cut", DISK, 100)                                         \
+    X(FAULT_MISSING_FILE, "a segment of the journal gone", DISK, 100)                                          \
+    X(FAULT_OLD_FILES, "an older journal beside the database", DISK, 600)                                      \
     X(FAULT_SKEW, "wall clock wrong from the start", CLOCK, 20)                                                \
     X(FAULT_DRIFT, "monotonic clock fast or slow", CLOCK, 20)                                                  \
     X(FAULT_JUMP_FORWARD, "wall clock jumped forward", CLOCK, 20)                                              \

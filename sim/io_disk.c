@@ -48,6 +48,7 @@ struct inode {
     uint8_t **now, **durable;           /* pages; NULL is a hole, zero_page an allocated one without bytes */
     size_t page_count;
     uint64_t size, durable_size;
+    uint64_t bad_from, bad_to;          /* cannot be read until it is written */
     struct extent *extents;
     size_t extent_count, extent_cap;
     struct entries entries, durable_entries;
@@ -245,6 +246,7 @@ int64_t disk_size(struct inode *inode) { return (int64_t)inode->size; }
 int64_t disk_read(struct inode *inode, void *data, size_t len, uint64_t offset) {
     if (offset >= inode->size) return 0;
     if (len > inode->size - offset) len = inode->size - offset;
+    if (offset < inode->bad_to && inode->bad_from < offset + len) return -IO_EIO;
     uint8_t *to = data;
     for (size_t left = len; left;) {
         size_t index = offset / PAGE, at = offset % PAGE, part = PAGE - at < left ? PAGE - at : left;
@@ -280,6 +282,7 @@ int64_t disk_write(struct disk *disk, struct inode *inode, const void *data, siz
         place += part;
         left -= part;
     }
+    if (offset < inode->bad_to && inode->bad_from < offset + len) inode->bad_from = inode->bad_to = 0;
     if (offset + len > inode->size) inode->size = offset + len;
     uint64_t id = add_extent(disk, inode, offset, len);
     if (extent)
@@ -681,6 +684,27 @@ void disk_process_ended(struct disk *disk) {
         inode->range_count = 0;
         for (size_t i = 0; i < inode->extent_count; i++) inode->extents[i].done = inode->extents[i].id;
     }
+}
+
+/* Of a disk whose node is down; there is always room. */
+void disk_put(struct disk *disk, const char *path, struct bytes bytes) {
+    struct inode *inode;
+    uint64_t pages_max = disk->pages_max;
+    disk_limit(disk, 0);
+    CHECK(disk_open(disk, path, IO_OPEN_WRITE | IO_OPEN_CREATE | IO_OPEN_TRUNCATE, &inode) == 0);
+    inode->bad_from = inode->bad_to = 0;
+    CHECK(disk_write(disk, inode, bytes.data, bytes.len, 0, NULL) == (int64_t)bytes.len);
+    inode_release(disk, inode);
+    disk_settle(disk);
+    disk->pages_max = pages_max;
+}
+
+void disk_spoil(struct disk *disk, const char *path, uint64_t offset, uint64_t len) {
+    struct inode *inode;
+    CHECK(disk_open(disk, path, IO_OPEN_READ, &inode) == 0);
+    inode->bad_from = offset;
+    inode->bad_to = offset + len;
+    inode_release(disk, inode);
 }
 
 void disk_settle(struct disk *disk) {

@@ -230,7 +230,7 @@ static int64_t on_file(struct io *io, struct io_op *op) {
     case SIM_read: {
         if (disk_error_strikes(node, FAULT_READ_ERROR)) return -IO_EIO;
         int64_t count = disk_read(inode, OP_PTR(op, 1), op->args[2], op->args[3]);
-        trace_event(node, io->index, SIM_read, true, op->sequence, count, sim_hash(OP_PTR(op, 1), (size_t)count));
+        trace_event(node, io->index, SIM_read, true, op->sequence, count, sim_hash(OP_PTR(op, 1), count > 0 ? (size_t)count : 0));
         return count;
     }
     case SIM_write: return write_now(io, op, inode);

@@ -179,7 +179,7 @@ int64_t io_help_read(struct io_helper *helper, struct io_file file, void *data, 
     if (disk_error_strikes(helper->node, FAULT_READ_ERROR))
         return told(helper, SIM_help_read, -IO_EIO, 0);
     int64_t count = disk_read(slot->inode, data, len, offset);
-    return told(helper, SIM_help_read, count, sim_hash(data, (size_t)count));
+    return told(helper, SIM_help_read, count, sim_hash(data, count > 0 ? (size_t)count : 0));
 }
 
 int64_t io_help_write(struct io_helper *helper, struct io_file file, const void *data, size_t len, uint64_t offset) {

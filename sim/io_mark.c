@@ -44,3 +44,4 @@ const char *world_mark_name(unsigned mark) { return marks[mark].name; }
 const char *world_mark_text(unsigned mark) { return marks[mark].text; }
 unsigned world_mark_reach(unsigned mark) { return marks[mark].reach; }
 uint64_t world_mark_hits(const struct world *world, unsigned mark) { return world->marks[mark]; }
+uint64_t world_serving(const struct world *world) { return world->marks[MARK_SERVING]; }

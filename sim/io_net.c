@@ -628,7 +628,7 @@ void io_connect(struct io *io, struct io_op *op, const struct io_addr *addr) {
     sock->connection = (uint32_t)++world->connections;
     sock->dialed = true;
     if (world->fault_on[FAULT_IDLE_CUT] && prng_chance(dice(world), 200000))
-        sock->idle_ns = prng_range(dice(world), 15 * SIM_SECOND, 90 * SIM_SECOND);
+        sock->idle_ns = prng_skewed(dice(world), 500 * SIM_MS, 60 * SIM_SECOND);
     op_set_sock(op, sock);
     const struct io_node *target = node_of_addr(node, addr);
     sock->local = (struct io_addr){.family = 4, .ip = {10, 0, 0, (uint8_t)(node->index + 1)}, .port = free_port(node)};

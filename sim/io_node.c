@@ -322,9 +322,24 @@ int64_t world_disk_read(struct world *world, unsigned index, const char *path, s
     size_t size = (size_t)disk_size(inode);
     buf_reserve(out, size + 1);
     result = disk_read(inode, out->data + out->len, size, 0);
-    out->len += (size_t)result;
+    if (result > 0) out->len += (size_t)result;
     inode_release(disk, inode);
     return result;
+}
+
+void world_disk_put(struct world *world, unsigned node, const char *path, struct bytes bytes) {
+    CHECK(world_node_state(world, node) != NODE_RUNNING);
+    disk_put(world_node_at(world, node)->disk, path, bytes);
+}
+
+void world_disk_remove(struct world *world, unsigned node, const char *path) {
+    struct disk *disk = world_node_at(world, node)->disk;
+    CHECK(disk_unlink(disk, path) == 0);
+    disk_settle(disk);
+}
+
+void world_disk_spoil(struct world *world, unsigned node, const char *path, uint64_t offset, uint64_t len) {
+    disk_spoil(world_node_at(world, node)->disk, path, offset, len);
 }
 
 int64_t world_disk_list(struct world *world, unsigned node, const char *path, struct buf *out) {

@@ -84,6 +84,8 @@ void disk_done(struct inode *inode, uint64_t extent);
 /* What a sync that is submitted now has to cover; given to disk_sync when it takes place. */
 uint64_t disk_sync_mark(struct inode *inode);
 void disk_sync(struct disk *disk, struct inode *inode, uint64_t mark);
+void disk_put(struct disk *disk, const char *path, struct bytes bytes);
+void disk_spoil(struct disk *disk, const char *path, uint64_t offset, uint64_t len);
 int64_t disk_allocate(struct disk *disk, struct inode *inode, uint64_t offset, uint64_t len);
 int64_t disk_truncate(struct disk *disk, struct inode *inode, uint64_t size);
 int64_t disk_size(struct inode *inode);

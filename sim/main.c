@@ -10,7 +10,8 @@
 #include "fleet.h"
 #include "shrink.h"
 
-const struct workload *const workloads[] = {&norn_workload, &small_workload, &ledger_workload, &canary_workload, NULL};
+const struct workload *const workloads[] = {&norn_workload, &small_workload, &ledger_workload, &canary_workload,
+                                           &idle_workload, &load_workload, NULL};
 
 const struct workload *workload_find(const char *name) {
     for (unsigned i = 0; workloads[i]; i++)

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "fiber/fiber.h"
 #include "server/server.h"
+#include "damage.h"
 #include "hostile.h"
 #include "run.h"
 #include "truth.h"
@@ -152,12 +153,14 @@ static unsigned add(struct truth *truth, struct nemesis *nemesis, const char *na
 
 /* A server may refuse to start only while the lock of its former life is held. */
 static void exited(struct world *world, unsigned node, int code, void *arg) {
-    (void)arg;
+    struct truth *truth = arg;
+    if (!code && truth->damage && node == truth->server) damage_strike(truth->damage);
     if (!code) return;
     struct bytes out = world_output(world, node, IO_STDERR);
     const char *text = (const char *)out.data;
     size_t end = out.len && text[out.len - 1] == '\n' ? out.len - 1 : out.len, begin = end;
     while (begin && text[begin - 1] != '\n') begin--;
+    if (truth->damage && damage_told(truth->damage, bytes_of(text + begin, end - begin))) return;
     if (world_disk_errors(world, node)) return;
     bool full = memmem(text + begin, end - begin, "the disk is full", 16) || memmem(text + begin, end - begin, "no space left", 13);
     if (full && world_fault_hits(world, FAULT_FULL_WHILE)) return;
@@ -191,14 +194,15 @@ static void *begin(struct world *world, struct nemesis *nemesis, const struct ru
         truth->workers[i] = add(truth, nemesis, workers[i], worker_start, 2);
     for (unsigned i = 0; i < truth->client_count; i++)
         truth->clients[i] = add(truth, nemesis, clients[i], client_start, 1);
+    truth->damage = damage_create(world, truth->server);
     if (hostile_is_on(world)) truth->hostile = add(truth, nemesis, "hostile", hostile_start, 1);
     return truth;
 }
 
-/* One of each kind, at once: short enough to crash it at every boundary. */
-static void *begin_small(struct world *world, struct nemesis *nemesis, const struct run_options *options) {
-    static const char *const scripts[] = {"a1,t200;s1;m", "h1;n;a0", "x"};
+/* A world without mischief: one worker, one client, one namespace, one configuration. */
+static struct truth *plain_truth(struct world *world, const struct run_options *options, unsigned count) {
     struct truth *truth = world_alloc(sizeof *truth);
+    CHECK(count <= TRUTH_FLOWS_MAX);
     truth->world = world;
     if (options->plant) snprintf(truth->plant, sizeof truth->plant, "NORN_PLANT=%s", options->plant);
     truth->server_env[0] = truth->plant;
@@ -209,24 +213,53 @@ static void *begin_small(struct world *world, struct nemesis *nemesis, const str
     truth->small = true;
     truth->worker_count = truth->client_count = 1;
     truth->namespace_count = 1;
-    truth->flow_count = ARRAY_LEN(scripts);
-    for (unsigned i = 0; i < truth->flow_count; i++) {
-        struct truth_flow *flow = &truth->flows[i];
-        flow->number = i;
-        flow->namespace = truth->namespaces[0];
-        snprintf(flow->id, sizeof flow->id, "flow-%u", i);
-        snprintf(flow->script, sizeof flow->script, "%s", scripts[i]);
-        flow->signals_wanted = strchr(scripts[i], 's') != NULL;
-        flow->cancel_wanted = strchr(scripts[i], 'x') != NULL;
-        flow->has_again = strchr(scripts[i], 'n') != NULL;
-        snprintf(flow->at, sizeof flow->at, "not started");
-    }
+    truth->flow_count = count;
+    return truth;
+}
+
+static void plain_flow(struct truth *truth, unsigned number, const char *script, int64_t start_at) {
+    struct truth_flow *flow = &truth->flows[number];
+    flow->number = number;
+    flow->namespace = truth->namespaces[0];
+    flow->start_at = start_at;
+    snprintf(flow->id, sizeof flow->id, "flow-%u", number);
+    snprintf(flow->script, sizeof flow->script, "%s", script);
+    flow->signals_wanted = strchr(script, 's') != NULL;
+    flow->cancel_wanted = strchr(script, 'x') != NULL;
+    flow->has_again = strchr(script, 'n') != NULL;
+    snprintf(flow->at, sizeof flow->at, "not started");
+}
+
+static void *plain_nodes(struct truth *truth, struct nemesis *nemesis) {
     nemesis_set_exited(nemesis, exited, truth);
     truth->server = add(truth, nemesis, "server", server_node_start, 1);
-    truth->model = model_create(world, truth->server);
+    truth->model = model_create(truth->world, truth->server);
     truth->workers[0] = add(truth, nemesis, "worker", worker_start, 1);
     truth->clients[0] = add(truth, nemesis, "client", client_start, 1);
     return truth;
+}
+
+/* One of each kind, at once: short enough to crash it at every boundary. */
+static void *begin_small(struct world *world, struct nemesis *nemesis, const struct run_options *options) {
+    static const char *const scripts[] = {"a1,t200;s1;m", "h1;n;a0", "x"};
+    struct truth *truth = plain_truth(world, options, ARRAY_LEN(scripts));
+    for (unsigned i = 0; i < ARRAY_LEN(scripts); i++) plain_flow(truth, i, scripts[i], 0);
+    return plain_nodes(truth, nemesis);
+}
+
+/* For sim-bench: workflows that sleep for long, and 100 workflows a second. */
+static void *begin_idle(struct world *world, struct nemesis *nemesis, const struct run_options *options) {
+    enum { COUNT = 20 };
+    struct truth *truth = plain_truth(world, options, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) plain_flow(truth, i, "a0;t800000;a0", i * SIM_SECOND);
+    return plain_nodes(truth, nemesis);
+}
+
+static void *begin_load(struct world *world, struct nemesis *nemesis, const struct run_options *options) {
+    enum { RATE = 100 };
+    struct truth *truth = plain_truth(world, options, TRUTH_FLOWS_MAX);
+    for (unsigned i = 0; i < TRUTH_FLOWS_MAX; i++) plain_flow(truth, i, "a0", i * (SIM_SECOND / RATE));
+    return plain_nodes(truth, nemesis);
 }
 
 static bool work_done(const struct truth *truth) {
@@ -313,7 +346,11 @@ static void report(void *arg) {
             (unsigned long long)truth->histories, world_incarnation(truth->world, truth->server));
 }
 
-static void destroy(void *arg) { truth_free(arg); }
+static void destroy(void *arg) {
+    struct truth *truth = arg;
+    if (truth->damage) damage_destroy(truth->damage);
+    truth_free(truth);
+}
 
 const struct workload norn_workload = {
     .name = "norn", .text = "the whole server, with workers and clients over gRPC", .covers = true, .begin = begin,
@@ -325,4 +362,14 @@ const struct workload small_workload = {
     .name = "small", .text = "the whole server with one workflow of each kind, for --sweep", .begin = begin_small,
     .finished = finished, .calmed = calmed, .explain = explain, .check = check, .ended = ended, .report = report,
     .destroy = destroy,
+};
+
+const struct workload idle_workload = {
+    .name = "idle", .text = "workflows that sleep for long, for sim-bench", .begin = begin_idle, .finished = finished,
+    .calmed = calmed, .explain = explain, .check = check, .ended = ended, .report = report, .destroy = destroy,
+};
+
+const struct workload load_workload = {
+    .name = "load", .text = "100 workflows a second, for sim-bench", .begin = begin_load, .finished = finished,
+    .calmed = calmed, .explain = explain, .check = check, .ended = ended, .report = report, .destroy = destroy,
 };

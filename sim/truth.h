@@ -72,6 +72,7 @@ struct truth {
     unsigned race_count, racer_count;
     unsigned flow_count, closed_count, judged_count;
     unsigned server, clients[4], client_count, workers[4], worker_count, hostile;
+    struct damage *damage;               /* to the server's disk; NULL in a small run */
     char plant[64], *server_env[2];      /* the server's environment: a planted bug */
     const char *namespaces[TRUTH_NAMESPACES_MAX];
     enum known namespace_known[TRUTH_NAMESPACES_MAX];

@@ -26,7 +26,8 @@ struct workload {
     void (*destroy)(void *run);
 };
 
-extern const struct workload norn_workload, small_workload, ledger_workload, canary_workload;
+extern const struct workload norn_workload, small_workload, ledger_workload, canary_workload, idle_workload,
+    load_workload;
 
 extern const struct workload *const workloads[];       /* NULL at the end; the first is the default */
 const struct workload *workload_find(const char *name);

@@ -23,7 +23,7 @@ struct ranges;
 
 #define PRNG_STREAMS(X)                                                                                        \
     X(PRNG_WORKLOAD) X(PRNG_SCHEDULE) X(PRNG_NET) X(PRNG_DISK) X(PRNG_CRASH) X(PRNG_CLOCK) X(PRNG_CANCEL)       \
-    X(PRNG_HELPER) X(PRNG_SWARM) X(PRNG_CHECK)
+    X(PRNG_HELPER) X(PRNG_SWARM) X(PRNG_CHECK) X(PRNG_DAMAGE)
 enum prng_stream {
 #define X(name) name,
     PRNG_STREAMS(X)
@@ -121,6 +121,8 @@ unsigned world_mark_count(void);
 const char *world_mark_name(unsigned mark);
 const char *world_mark_text(unsigned mark);
 unsigned world_mark_reach(unsigned mark);
+/* How often the server has begun to serve. */
+uint64_t world_serving(const struct world *world);
 uint64_t world_mark_hits(const struct world *world, unsigned mark);
 
 /* A call that was answered (operations.h). */
@@ -210,6 +212,11 @@ void world_disk_limit(struct world *world, unsigned node, uint64_t bytes);
 void world_disk_fill(struct world *world, unsigned node, uint64_t room);
 /* Bytes of a file as the node sees it; -IO_ENOENT. Appends to *out. For checkers, while the node is down or not. */
 int64_t world_disk_read(struct world *world, unsigned node, const char *path, struct buf *out);
+/* Gives a file of a node that is down these bytes, durably, or removes it. */
+void world_disk_put(struct world *world, unsigned node, const char *path, struct bytes bytes);
+void world_disk_remove(struct world *world, unsigned node, const char *path);
+/* Bytes of a file that cannot be read until they are written. */
+void world_disk_spoil(struct world *world, unsigned node, const char *path, uint64_t offset, uint64_t len);
 /* The names in a folder of the node's disk, each NUL-terminated. */
 int64_t world_disk_list(struct world *world, unsigned node, const char *path, struct buf *out);
 

@@ -15,6 +15,7 @@
 
 /* X(NAME, reach, what the code does there). Reach 0: other tests come here, norn-sim's default workload need not. */
 #define MARKS(X)                                                                                               \
+    X(SERVING, 1, "the server began to serve")                                                                 \
     /* store */                                                                                                \
     X(TORN_TAIL, 400, "recovery cut a flight that a crash had torn")                                           \
     X(SEGMENT_ROLLED, 50, "the journal went on in its next segment")                                           \
@@ -29,7 +30,7 @@
     X(CHECKPOINT_HELD, 50, "images waited until their records were durable")                                   \
     X(IDLE_RECOVERED, 50, "recovery left a run in SQLite")                                                     \
     X(VALUE_RECOVERED, 50, "recovery found a node value in the journal")                                       \
-    X(DAMAGE_TOLD, 0, "damage of the journal was reported")                                                    \
+    X(DAMAGE_TOLD, 100, "damage of the journal was reported")                                                  \
     /* executions in memory */                                                                                 \
     X(EVICTED, 50, "a run left memory")                                                                        \
     X(LOADED, 50, "a run came back from SQLite")                                                               \

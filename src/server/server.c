@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "base/mark.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "server/budget.h"
@@ -409,6 +410,7 @@ int server_main(struct io *io, const struct config *config) {
         stop(server);
         return 1;
     }
+    mark(MARK_SERVING);
     LOG(io, LOG_INFO, "serving", LOG_INT("start_us", (io_now(io) - server->started_at) / 1000));
     print_start(server);
     while (!server->stop_asked) fiber_park(io);
