@@ -24,7 +24,6 @@ struct damage {
     struct folder before, old;           /* as the journal was before the damage; and at an earlier end */
     bool pending;
     uint64_t serving;                    /* how often the server had begun to serve when it was done */
-    char what[160];
 };
 
 static struct prng *dice(struct damage *damage) { return world_prng(damage->world, PRNG_DAMAGE); }
@@ -114,8 +113,6 @@ static void do_damage(struct damage *damage, enum fault kind, const struct copy 
     default:
         folder_put(damage, &damage->old);
     }
-    snprintf(damage->what, sizeof damage->what, "%s in %s at %llu", world_fault_name(kind), copy->path,
-             (unsigned long long)offset);
 }
 
 /* ---- when ---- */
@@ -144,13 +141,12 @@ void damage_strike(struct damage *damage) {
 }
 
 bool damage_told(struct damage *damage, struct bytes text) {
-    static const char *const words[] = {"is damaged", "cannot read", "are missing", "has no segments", "Restore a backup",
-                                        "restore a backup"};
+    static const char *const words[] = {"the journal is damaged", "cannot read journal segment",
+                                        "journal segments are missing", "has no segments"};
     bool told = false;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) told |= memmem(text.data, text.len, words[i], strlen(words[i])) != NULL;
-    if (!told || !damage->pending) return false;
-    if (world_serving(damage->world) != damage->serving)
-        world_fail(damage->world, WORLD_INCORRECT, "%s: the server served before it told", damage->what);
+    bool served = world_serving(damage->world) != damage->serving;     /* then it was harmless, and this is another matter */
+    if (!told || !damage->pending || served) return false;
     damage->pending = false;
     folder_put(damage, &damage->before);
     return true;
