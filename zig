@@ -106,13 +106,16 @@ packages_ready() {
 
 # --- Python and Zig ----------------------------------------------------------------------------
 
+network="; see above. PyPI must be reachable once, or an index that PIP_INDEX_URL names"
+
 setup_venv() {
     say "making a Python environment in $venv"
     python=/usr/bin/python3
     [ -x $python ] || python=python3
+    command -v $python >/dev/null || die "there is no python3: install Python 3.10 or newer with its venv module"
     rm -rf "$venv" "$venv.log"
     { $python -m venv "$venv" && "$venv/bin/python" -m pip install -q --disable-pip-version-check -r "$root/tools/requirements.txt"; } \
-        >"$venv.log" 2>&1 || { tail -20 "$venv.log" >&2; rm -rf "$venv"; die "could not make the Python environment"; }
+        >"$venv.log" 2>&1 || { tail -20 "$venv.log" >&2; rm -rf "$venv"; die "could not make the Python environment$network"; }
     : >"$venv/ready"
 }
 
@@ -121,7 +124,7 @@ setup_zig() {
     rm -rf "$zig_dir.new"
     "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --require-hashes --no-compile \
         --target "$zig_dir.new" -r "$root/tools/requirements-zig.txt" >"$zig_dir.log" 2>&1 ||
-        { tail -20 "$zig_dir.log" >&2; die "could not fetch Zig"; }
+        { tail -20 "$zig_dir.log" >&2; die "could not fetch Zig$network"; }
     rm -rf "$zig_dir"
     mv "$zig_dir.new" "$zig_dir"
 }
