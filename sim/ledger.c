@@ -444,9 +444,10 @@ static bool finished(void *arg) {
     return run->acked_count == run->client_count * run->numbers;
 }
 
-static void explain(void *arg) {
+static const char *explain(void *arg) {
     struct run *run = arg;
     fprintf(stderr, "%u of %u numbers were answered\n", run->acked_count, run->client_count * run->numbers);
+    return NULL;
 }
 
 static void check(void *arg) {

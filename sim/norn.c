@@ -299,15 +299,16 @@ static void calmed(void *arg) {
     world_crash(truth->world, truth->server, CRASH_POWER);
 }
 
-static void explain(void *arg) {
+static const char *explain(void *arg) {
     struct truth *truth = arg;
     fprintf(stderr, "%u of %u workflows have ended, %u were judged, the audit is in phase %u of %u; the others:\n",
             truth->closed_count, truth->flow_count, truth->judged_count, truth->audit, AUDIT_DONE);
     unsigned shown = 0;
+    const char *first = NULL;
     for (unsigned i = 0; i < truth->flow_count && shown < 10; i++) {
         const struct truth_flow *flow = &truth->flows[i];
         if (flow->judged) continue;
-        shown++;
+        if (!shown++) first = flow->id;
         fprintf(stderr, "  %s run %s script %s: %s, %u of %u signals\n", flow->id, flow->run_id, flow->script, flow->at,
                 flow->signal_next, flow->signals_wanted);
     }
@@ -316,6 +317,7 @@ static void explain(void *arg) {
             fprintf(stderr, "  %s: %u clients race, newest run %s\n", truth->races[i].flow.id,
                     truth_racing(truth, &truth->races[i]),
                     truth->races[i].flow.run_id);
+    return first;
 }
 
 static void check(void *arg) {

@@ -47,9 +47,9 @@ bool workload_end_node(struct world *world, unsigned node, unsigned *told) {
 static void liveness(struct world *world, const struct workload *workload, void *run) {
     int64_t patience = LIVENESS_SECONDS * SIM_SECOND + world_wall_back(world), limit = world_now(world) + patience;
     if (run_until(world, workload->finished, run, limit)) return;
-    if (workload->explain) workload->explain(run);
-    world_fail(world, WORLD_STUCK, "not finished %lld virtual seconds after the last fault",
-               (long long)(patience / SIM_SECOND));
+    const char *missing = workload->explain ? workload->explain(run) : NULL;
+    world_fail(world, WORLD_STUCK, "%s%snot finished %lld virtual seconds after the last fault", missing ? missing : "",
+               missing ? ": " : "", (long long)(patience / SIM_SECOND));
 }
 
 static void print_last(struct world *world, const struct run_options *options, int64_t host_ns) {

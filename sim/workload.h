@@ -16,8 +16,8 @@ struct workload {
     bool (*finished)(void *run);
     /* Told that faults have stopped: from here on all that can finish must. */
     void (*calmed)(void *run);
-    /* Explains on stderr what is still missing. */
-    void (*explain)(void *run);
+    /* Explains on stderr what is still missing; the id of a workflow that is, for the report; NULL when there is none. */
+    const char *(*explain)(void *run);
     /* Checks what was stored; world_fail when it is wrong. Runs after everything finished, nodes up. */
     void (*check)(void *run);
     /* Ends the nodes in order; true when they have. Asked often, may do its part at each call. */
