@@ -238,6 +238,22 @@ static bool listen_all(struct server *server) {
     return true;
 }
 
+/* What --insecure has allowed. */
+static void warn_of_open_addresses(struct server *server) {
+    const struct config *config = server->config;
+    bool mutual_tls = server->tls && config->tls_client_ca[0];
+    const struct {
+        const char *what;
+        const struct io_addr *addr;
+    } listeners[] = {{"grpc", &server->grpc}, {"http", &server->http}, {"metrics", &server->metrics}};
+    for (size_t i = 0; i < ARRAY_LEN(listeners) && !mutual_tls; i++) {
+        char text[IO_ADDR_TEXT_MAX];
+        if (io_addr_is_loopback(listeners[i].addr)) continue;
+        LOG(server->io, LOG_WARN, "listening beyond loopback without mutual TLS, as --insecure allows",
+            LOG_TEXT("listener", listeners[i].what), LOG_TEXT("address", io_addr_text(listeners[i].addr, text)));
+    }
+}
+
 static void print_start(struct server *server) {
     char grpc[IO_ADDR_TEXT_MAX], http[IO_ADDR_TEXT_MAX], metrics[IO_ADDR_TEXT_MAX];
     struct buf text = {0};
@@ -412,6 +428,7 @@ int server_main(struct io *io, const struct config *config) {
     }
     mark(MARK_SERVING);
     LOG(io, LOG_INFO, "serving", LOG_INT("start_us", (io_now(io) - server->started_at) / 1000));
+    warn_of_open_addresses(server);
     print_start(server);
     while (!server->stop_asked) fiber_park(io);
     stop(server);

@@ -43,6 +43,10 @@ check "unknown flag" 2 'there is no flag --nope' "$NORN" workflow list --nope
 check "nearest setting" 2 'there is no flag --grcp; the nearest is --grpc' "$NORN" server --grcp 127.0.0.1:0
 check "bad setting" 2 '--loops: loops is "x"; allowed: 0 to 256' "$NORN" server --loops x
 check "open address" 2 'insecure' "$NORN" server --grpc 0.0.0.0:0
+start_server "$TEST_DIR/open" --http 0.0.0.0:0 --insecure
+check "an open address is logged" 0 '"level":"warn","message":"listening beyond loopback.*"listener":"http","address":"0.0.0.0:' \
+    cat "$TEST_DIR/open.log"
+stop_server || failures=1
 check "no server" 3 'connection refused; is the server running\?' "$NORN" workflow list --address 127.0.0.1:1
 check "bad address" 2 'expected HOST:PORT' "$NORN" workflow list --address nonsense
 check "api" 0 '^StartWorkflowExecution +done' "$NORN" api
