@@ -8,7 +8,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 
-enum { CALL_SECONDS = 10, PAGE = 40 };
+enum { CALL_SECONDS = 10, PAGE = 40, EXPLAIN_SECONDS = 300 };
 
 /* ---- what was answered before ---- */
 
@@ -96,6 +96,9 @@ static bool list_page(struct agent *agent, const char *namespace, struct buf *to
         if (!model_seen(run))
             world_fail(truth->world, WORLD_INCORRECT, "%s: a list shows run %s, which nobody has started",
                        row->execution->workflow_id, row->execution->run_id);
+        if (model_is_deleted(run))
+            world_fail(truth->world, WORLD_INCORRECT, "%s: a list shows run %s, which was deleted", row->execution->workflow_id,
+                       row->execution->run_id);
         compare(truth, run, &answer_of(truth, run)->row, &row->base, "its row in a list");
     }
     if (good) {
@@ -148,12 +151,46 @@ static bool visit_all(struct agent *agent) {
     return visit.good;
 }
 
+/* ---- what waits for what ---- */
+
+static void explain_flow(struct agent *agent, struct truth_flow *flow) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    Norn__Admin__V1__ExplainRequest *request = PB_NEW(&arena, norn__admin__v1__explain_request);
+    Norn__Admin__V1__ExplainResponse *response;
+    request->namespace_ = agent_text(&arena, flow->namespace);
+    request->workflow_id = agent_text(&arena, flow->id);
+    bool good = agent_call_of(agent, "norn.admin.v1.AdminService", "Explain", request,
+                              &norn__admin__v1__explain_response__descriptor, CALL_SECONDS * SIM_SECOND, &result, &response);
+    int at = snprintf(flow->waits, sizeof flow->waits, "%s", good ? "" : result.status.message);
+    for (size_t i = 0; good && i < response->n_waits; i++) {
+        const Norn__Admin__V1__Wait *wait = response->waits[i];
+        if (at < 0 || (size_t)at >= sizeof flow->waits) break;
+        at += snprintf(flow->waits + at, sizeof flow->waits - (size_t)at, "%s%s (%s%s%s attempt %d)", i ? ", " : "",
+                       wait->waits_for, wait->task_queue, wait->activity_id, wait->timer_id, wait->attempt);
+    }
+    grpc_result_free(&result);
+    arena_free(&arena);
+}
+
+/* Long after the last fault: asks the server why, for the report of a run that is stuck. */
+static void explain_late(struct agent *agent) {
+    struct truth *truth = agent->truth;
+    for (unsigned i = 0; i < truth->flow_count && !agent->ending; i++)
+        if (!truth->flows[i].judged && !truth->flows[i].closed) explain_flow(agent, &truth->flows[i]);
+    for (unsigned i = 0; i < truth->race_count && !agent->ending; i++)
+        if (!truth->races[i].over) explain_flow(agent, &truth->races[i].flow);
+    agent_sleep(agent, EXPLAIN_SECONDS * SIM_SECOND);
+}
+
 static void audit_main(void *arg) {
     struct agent *agent = arg;
     struct truth *truth = agent->truth;
     while (!agent->ending && truth->audit != AUDIT_DONE) {
         bool visits = truth->audit == AUDIT_BEFORE || truth->audit == AUDIT_AFTER;
+        bool late = truth->calm && world_now(truth->world) > truth->calm_at + EXPLAIN_SECONDS * SIM_SECOND;
         if (visits && visit_all(agent)) truth->audit++;
+        else if (truth->audit == AUDIT_WAITS && late) explain_late(agent);
         else agent_sleep(agent, 200 * SIM_MS);
     }
     agent_fiber_ends(agent);

@@ -334,6 +334,53 @@ static bool find_first_run(struct agent *agent, struct truth_flow *flow) {
     return true;
 }
 
+/* ---- deleting ---- */
+
+/* True when the run is not there any more. */
+static bool is_gone(struct agent *agent, const struct truth_flow *flow) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(GetWorkflowExecutionHistoryResponse) *response;
+    WS(GetWorkflowExecutionHistoryRequest) *request = history_request(&arena, flow, flow->run_id);
+    bool there = agent_call(agent, "GetWorkflowExecutionHistory", request,
+                            AGENT_TYPE(get_workflow_execution_history_response), CALL_SECONDS * SIM_SECOND, &result, &response);
+    bool gone = result.status.code == STATUS_NOT_FOUND;
+    if (there && flow->deleted == KNOWN_YES)
+        world_fail(agent->truth->world, WORLD_INCORRECT, "%s, run %s: it was deleted, and is there again", flow->id, flow->run_id);
+    grpc_result_free(&result);
+    arena_free(&arena);
+    return gone;
+}
+
+static void delete(struct agent *agent, struct truth_flow *flow) {
+    struct arena arena = {0};
+    struct grpc_result result;
+    WS(DeleteWorkflowExecutionResponse) *response;
+    WS(DeleteWorkflowExecutionRequest) *request = AGENT_NEW(&arena, delete_workflow_execution_request);
+    request->namespace_ = agent_text(&arena, flow->namespace);
+    request->workflow_execution = agent_execution(&arena, flow->id, flow->run_id);
+    flow->deleted = KNOWN_MAYBE;
+    model_deleted(model_run(model_of(agent, flow), flow->run_id));
+    set_at(flow, "delete");
+    if (agent_call(agent, "DeleteWorkflowExecution", request, AGENT_TYPE(delete_workflow_execution_response),
+                   CALL_SECONDS * SIM_SECOND, &result, &response))
+        flow->deleted = KNOWN_YES;
+    grpc_result_free(&result);
+    arena_free(&arena);
+}
+
+/* A judged run goes for good, if its flow is one to be deleted. */
+static void delete_at_last(struct agent *agent, struct truth_flow *flow) {
+    while (!agent->ending && flow->delete_wanted && flow->deleted != KNOWN_YES) {
+        delete(agent, flow);
+        if (flow->deleted != KNOWN_YES && is_gone(agent, flow)) flow->deleted = KNOWN_YES;
+        if (flow->deleted != KNOWN_YES) agent_sleep(agent, 200 * SIM_MS);
+    }
+    if (!agent->ending && flow->delete_wanted) is_gone(agent, flow);
+}
+
+/* ---- the whole chain ---- */
+
 static void read_chain(struct agent *agent, struct truth_flow *flow) {
     set_at(flow, "read the history");
     if (!flow->run_id[0] && !find_first_run(agent, flow)) return;
@@ -354,6 +401,8 @@ static void read_chain(struct agent *agent, struct truth_flow *flow) {
     if (!agent->truth->calm) return;
     list(agent, flow, true);
     if (agent->ending || flow->judged) return;
+    delete_at_last(agent, flow);
+    if (agent->ending || flow->judged) return;
     flow->judged = true;
     agent->truth->judged_count++;
     agent->truth->histories += flow->run_count;
@@ -372,6 +421,31 @@ bool client_look(struct agent *agent, const struct truth_flow *flow, const char 
 
 static void look(struct agent *agent, const struct truth_flow *flow) {
     if (flow->run_id[0]) client_look(agent, flow, flow->run_id);
+}
+
+/* Follows the open run for a while, as a reader does that waits for each new event. */
+static void follow(struct agent *agent, const struct truth_flow *flow) {
+    struct buf token = {0};
+    bool good = flow->run_id[0] != 0, more = true;
+    for (unsigned i = 0; good && more && i < 4; i++) {
+        struct arena arena = {0};
+        struct grpc_result result;
+        WS(GetWorkflowExecutionHistoryResponse) *response;
+        WS(GetWorkflowExecutionHistoryRequest) *request = history_request(&arena, flow, flow->run_id);
+        request->wait_new_event = true;
+        request->next_page_token = pb_binary(buf_bytes(&token));
+        good = agent_call(agent, "GetWorkflowExecutionHistory", request,
+                          AGENT_TYPE(get_workflow_execution_history_response), 30 * SIM_SECOND, &result, &response) &&
+               response->history;
+        struct model_run *run = model_run(model_of(agent, flow), flow->run_id);
+        for (size_t e = 0; good && e < response->history->n_events; e++) model_saw(run, response->history->events[e]);
+        buf_clear(&token);
+        if (good) buf_append(&token, response->next_page_token.data, response->next_page_token.len);
+        more = token.len > 0;
+        grpc_result_free(&result);
+        arena_free(&arena);
+    }
+    buf_free(&token);
 }
 
 /* A row of a list against the run's history, which has been read whole. */
@@ -443,6 +517,7 @@ static void something(struct agent *agent, struct truth_flow *flow) {
     case 1: list(agent, flow, false); break;
     case 2: if (flow->before) look(agent, flow->before); break;
     case 4: client_check_state(agent, flow, flow->run_id); break;
+    case 5: follow(agent, flow); break;
     case 3: if (flow->cancel_wanted && flow->cancelled == KNOWN_NOT) start_again(agent, flow); break;
     default: if (!flow->has_again) query(agent, flow);
     }

@@ -60,7 +60,8 @@ struct model_run *model_run(struct model_id *id, const char *run_id) {
 
 size_t model_runs(const struct model *model) {
     size_t count = 0;
-    for (const struct model_id *id = model->ids; id; id = id->next) count += id->run_count;
+    for (const struct model_id *id = model->ids; id; id = id->next)
+        for (const struct model_run *run = id->runs; run; run = run->next) count += !run->deleted;
     return count;
 }
 
@@ -69,7 +70,8 @@ const char *model_run_text(const struct model_run *run) { return run->run_id; }
 void model_each_run(struct model *model, void (*fn)(struct model_run *run, const char *namespace, const char *workflow_id, void *arg),
                     void *arg) {
     for (struct model_id *id = model->ids; id; id = id->next)
-        for (struct model_run *run = id->runs; run; run = run->next) fn(run, id->namespace, id->workflow_id, arg);
+        for (struct model_run *run = id->runs; run; run = run->next)
+            if (!run->deleted) fn(run, id->namespace, id->workflow_id, arg);
 }
 
 uint64_t model_now(struct model *model) { return ++model->now; }

@@ -40,6 +40,9 @@ void model_read(struct model_run *run, uint64_t from, size_t count);
 /* As far as anyone has read it. */
 bool model_seen_closed(const struct model_run *run);
 size_t model_seen(const struct model_run *run);
+/* Somebody deletes it: from here on it may be gone, and no list is asked to show it. */
+void model_deleted(struct model_run *run);
+bool model_is_deleted(const struct model_run *run);
 size_t model_run_count(const struct model_id *id);
 size_t model_runs(const struct model *model);
 const char *model_run_text(const struct model_run *run);

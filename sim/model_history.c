@@ -391,6 +391,8 @@ void model_saw(struct model_run *run, const Event *event) {
 
 bool model_seen_closed(const struct model_run *run) { return run->closed; }
 size_t model_seen(const struct model_run *run) { return run->count; }
+void model_deleted(struct model_run *run) { run->deleted = true; }
+bool model_is_deleted(const struct model_run *run) { return run->deleted; }
 size_t model_run_count(const struct model_id *id) { return id->run_count; }
 
 /* ---- whole reads ---- */

@@ -82,7 +82,7 @@ struct model_run {
     unsigned index;                      /* among the runs of its id */
     struct model_event *events;
     size_t count, cap;
-    bool closed, cancel_requested;
+    bool closed, cancel_requested, deleted;
     /* Where the events leave it. */
     int64_t task_timeout, task_started_at;
     int64_t first_task_at;               /* not before, unless something wakes it */

@@ -54,6 +54,8 @@ static struct status configure(const struct server_node *node, struct arena *are
     if (small) return status;
     config->memory = memories[prng_below(&own, ARRAY_LEN(memories))];                  /* below what a user may choose */
     config->store_segment = segments[prng_below(&own, ARRAY_LEN(segments))];
+    if (config->memory) node->truth->tight = true;
+    if (config->memory) model_excuse(node->truth->model);
     return status;
 }
 
@@ -101,6 +103,7 @@ static void make_flows(struct truth *truth) {
         flow->number = i;
         flow->namespace = truth->namespaces[prng_below(prng, truth->namespace_count)];
         if (prng_chance(prng, 200000)) flow->padding = (unsigned)prng_skewed(prng, 100, 20000);
+        flow->delete_wanted = !flow->has_again && prng_chance(prng, 100000);
         if (prng_chance(prng, 100000)) flow->delay_ms = (unsigned)prng_skewed(prng, 1, 20000);
         flow->client = (unsigned)prng_below(prng, truth->client_count);
         if (i && !flow->has_again && prng_chance(prng, 150000)) take_id(flow, &truth->flows[prng_below(prng, i)]);
@@ -291,6 +294,7 @@ static bool finished(void *arg) {
 static void calmed(void *arg) {
     struct truth *truth = arg;
     truth->calm = true;
+    truth->calm_at = world_now(truth->world);
     if (truth->small || !world_fault_happens(truth->world, FAULT_LAST_CRASH)) return;
     if (truth->closed_count < truth->flow_count) {      /* what is under way is excused, as with any crash */
         truth->strict = false;
@@ -311,6 +315,7 @@ static const char *explain(void *arg) {
         if (!shown++) first = flow->id;
         fprintf(stderr, "  %s run %s script %s: %s, %u of %u signals\n", flow->id, flow->run_id, flow->script, flow->at,
                 flow->signal_next, flow->signals_wanted);
+        if (flow->waits[0]) fprintf(stderr, "    waits for %s\n", flow->waits);
     }
     for (unsigned i = 0; i < truth->race_count; i++)
         if (!truth->races[i].over)

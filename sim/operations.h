@@ -11,6 +11,7 @@
     X(SignalWorkflowExecution, 5)                                                                              \
     X(SignalWithStartWorkflowExecution, 20)                                                                    \
     X(TerminateWorkflowExecution, 20)                                                                          \
+    X(DeleteWorkflowExecution, 20)                                                                             \
     X(DescribeWorkflowExecution, 1)                                                                            \
     X(Explain, 1)                                                                                              \
     X(RequestCancelWorkflowExecution, 20)                                                                      \

@@ -26,10 +26,12 @@ struct truth_flow {
     unsigned signals_wanted, signal_next;
     bool cancel_wanted, has_again, taken, closed, judged;
     bool unwatched;                      /* its client does not look at it before it has ended, most likely */
-    enum known started, cancelled, signals[TRUTH_SIGNALS_MAX];
+    bool delete_wanted;                  /* once it is judged */
+    enum known deleted, started, cancelled, signals[TRUTH_SIGNALS_MAX];
     struct truth_run runs[TRUTH_RUNS_MAX];
     unsigned run_count;
     char at[24];                         /* what its client does now, for reports */
+    char waits[200];                     /* and what the server waits for, asked long after the last fault */
 };
 
 /* A start of a race, tried until its answer is certain. */
@@ -78,8 +80,10 @@ struct truth {
     enum known namespace_known[TRUTH_NAMESPACES_MAX];
     unsigned namespace_count;
     bool strict;                         /* a seed without outside faults: the server has no excuse */
+    bool tight;                          /* so little memory that runs are loaded for each step: all may be late */
     bool small;                          /* no mischief, and one configuration */
     bool calm;                           /* clients fetch histories now */
+    int64_t calm_at;
     enum truth_audit audit;
     struct truth_answer *answers;
     unsigned answer_count, restart_from; /* the server's life before the audit's restart */
