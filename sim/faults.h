@@ -35,7 +35,7 @@
     X(FAULT_LOST_SIZE, "unsynced file size lost in the crash", CRASH, 50)                                      \
     X(FAULT_ZERO_TAIL, "size survived the crash without its bytes", CRASH, 50)                                 \
     X(FAULT_LOST_ENTRY, "unsynced folder entry lost in the crash", CRASH, 50)                                  \
-    X(FAULT_INFLIGHT_WRITE, "write in flight at the crash reached the disk", CRASH, 200)                       \
+    X(FAULT_INFLIGHT_WRITE, "write in flight at the crash reached the disk", CRASH, 400)                       \
     X(FAULT_GHOST_LOCK, "lock of the crashed process held a while longer", CRASH, 20)                          \
     X(FAULT_HALF_OPEN, "peer of a crashed node heard nothing", CRASH, 20)                                      \
     X(FAULT_CRASH_RESET, "peer of a crashed node was reset", CRASH, 20)                                        \
@@ -44,33 +44,33 @@
     X(FAULT_STALL, "lost segment, sent again after a timeout", NETWORK, 20)                                    \
     X(FAULT_RESET, "established connection reset", NETWORK, 50)                                                \
     X(FAULT_RESET_MIDDLE, "connection reset in the middle of what was sent at once", NETWORK, 50)              \
-    X(FAULT_IDLE_CUT, "idle connection cut by something between, told or not", NETWORK, 50)                    \
+    X(FAULT_IDLE_CUT, "idle connection cut by something between, told or not", NETWORK, 100)                   \
     X(FAULT_ACCEPT_FAILED, "accept failed, no descriptors left", NETWORK, 50)                                  \
-    X(FAULT_REFUSED, "connection refused", NETWORK, 100)                                                       \
+    X(FAULT_REFUSED, "connection refused", NETWORK, 200)                                                       \
     X(FAULT_CONNECT_TIMEOUT, "connection attempt timed out", NETWORK, 100)                                     \
     X(FAULT_PARTITION, "link cut for a while", NETWORK, 20)                                                    \
     X(FAULT_PARTITION_ONE_WAY, "link cut for a while in one direction", NETWORK, 20)                           \
     X(FAULT_FLAPPING, "link cut and mended again and again", NETWORK, 20)                                      \
     X(FAULT_NAME_FAILED, "name lookup failed", NETWORK, 0)                                                     \
     X(FAULT_SLOW_DISK, "disk operation took milliseconds", DISK, 20)                                           \
-    X(FAULT_DISK_STALL, "disk operation took seconds", DISK, 50)                                               \
-    X(FAULT_READ_ERROR, "read failed", DISK, 100)                                                              \
-    X(FAULT_WRITE_ERROR, "write failed", DISK, 100)                                                            \
-    X(FAULT_SYNC_ERROR, "sync failed", DISK, 100)                                                              \
+    X(FAULT_DISK_STALL, "disk operation took seconds", DISK, 200)                                              \
+    X(FAULT_READ_ERROR, "read failed", DISK, 200)                                                              \
+    X(FAULT_WRITE_ERROR, "write failed", DISK, 200)                                                            \
+    X(FAULT_SYNC_ERROR, "sync failed", DISK, 200)                                                              \
     X(FAULT_LYING_SYNC, "sync told success and did nothing", DISK, 0)                                          \
-    X(FAULT_DISK_FULL, "disk full", DISK, 100)                                                                 \
+    X(FAULT_DISK_FULL, "disk full", DISK, 200)                                                                 \
     X(FAULT_FULL_WHILE, "disk full for a while, then room again", DISK, 20)                                    \
-    X(FAULT_BIT_ROT, "bits of the journal changed while the server was down", DISK, 100)                       \
-    X(FAULT_MISDIRECTED_WRITE, "a block of the journal written to another place", DISK, 100)                   \
-    X(FAULT_LATENT_SECTOR, "a sector of the journal cannot be read", DISK, 100)                                \
-    X(FAULT_TRUNCATED_FILE, "a segment of the journal cut", DISK, 100)                                         \
-    X(FAULT_MISSING_FILE, "a segment of the journal gone", DISK, 100)                                          \
+    X(FAULT_BIT_ROT, "bits of the journal changed while the server was down", DISK, 200)                       \
+    X(FAULT_MISDIRECTED_WRITE, "a block of the journal written to another place", DISK, 200)                   \
+    X(FAULT_LATENT_SECTOR, "a sector of the journal cannot be read", DISK, 400)                                \
+    X(FAULT_TRUNCATED_FILE, "a segment of the journal cut", DISK, 400)                                         \
+    X(FAULT_MISSING_FILE, "a segment of the journal gone", DISK, 400)                                          \
     X(FAULT_OLD_FILES, "an older journal beside the database", DISK, 600)                                      \
     X(FAULT_SKEW, "wall clock wrong from the start", CLOCK, 20)                                                \
     X(FAULT_DRIFT, "monotonic clock fast or slow", CLOCK, 20)                                                  \
     X(FAULT_JUMP_FORWARD, "wall clock jumped forward", CLOCK, 20)                                              \
     X(FAULT_JUMP_BACK, "wall clock jumped back", CLOCK, 20)                                                    \
-    X(FAULT_WOBBLE, "wall clock set to and fro, as by time servers that disagree", CLOCK, 50)                  \
+    X(FAULT_WOBBLE, "wall clock set to and fro, as by time servers that disagree", CLOCK, 200)                 \
     X(FAULT_WALL_DRIFT, "wall clock faster or slower than the monotonic one", CLOCK, 50)                       \
     X(FAULT_COARSE, "clocks that move by milliseconds only", CLOCK, 50)                                        \
     X(FAULT_CRASH_BOUNDARY, "power lost at an io boundary", PROCESS, 20)                                       \

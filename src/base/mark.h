@@ -17,28 +17,28 @@
 #define MARKS(X)                                                                                               \
     X(SERVING, 1, "the server began to serve")                                                                 \
     /* store */                                                                                                \
-    X(TORN_TAIL, 400, "recovery cut a flight that a crash had torn")                                           \
+    X(TORN_TAIL, 600, "recovery cut a flight that a crash had torn")                                           \
     X(SEGMENT_ROLLED, 50, "the journal went on in its next segment")                                           \
     X(SEGMENT_RECYCLED, 50, "a free segment of the journal was used again")                                    \
     X(SEGMENT_REMOVED, 100, "a free segment of the journal was removed")                                       \
     X(JOURNAL_BLOCKED, 600, "the disk had no room for the next segment")                                       \
     X(RESERVE_GIVEN, 100, "the reserve was given up for a full disk")                                          \
-    X(FULL_REFUSED, 100, "a write was refused because the disk is full")                                       \
+    X(FULL_REFUSED, 200, "a write was refused because the disk is full")                                       \
     X(FOLDER_LOCK_WAITED, 50, "the lock of the process before was waited for")                                 \
     X(CHECKPOINT, 1, "a checkpoint was finished")                                                              \
     X(CHECKPOINT_BY_BYTES, 50, "a checkpoint began because the journal had grown")                             \
     X(CHECKPOINT_HELD, 50, "images waited until their records were durable")                                   \
     X(IDLE_RECOVERED, 50, "recovery left a run in SQLite")                                                     \
     X(VALUE_RECOVERED, 50, "recovery found a node value in the journal")                                       \
-    X(DAMAGE_TOLD, 100, "damage of the journal was reported")                                                  \
+    X(DAMAGE_TOLD, 200, "damage of the journal was reported")                                                  \
     /* executions in memory */                                                                                 \
     X(EVICTED, 50, "a run left memory")                                                                        \
     X(LOADED, 50, "a run came back from SQLite")                                                               \
     X(LOAD_BEATEN, 100, "a run came into memory while it was being loaded")                                    \
-    X(LOAD_STALE, 600, "a load was asked for again, as the run had changed meanwhile")                         \
+    X(LOAD_STALE, 2000, "a load was asked for again, as the run had changed meanwhile")                        \
     X(CALL_PARKED, 50, "a call waited for a load")                                                             \
     X(TASK_PARKED, 50, "a task and its poll waited for a load")                                                \
-    X(PARKED_POLL_GONE, 600, "a poll went away while its run was loaded; the task went back")                  \
+    X(PARKED_POLL_GONE, 0, "a poll went away while its run was loaded; the task went back")                    \
     X(SUCCESSOR_DROPPED, 0, "recovery removed a successor whose predecessor is open")                          \
     X(SUCCESSOR_IN_DOUBT, 0, "a successor waited until its predecessor was read")                              \
     X(EFFECT_WAITED, 1, "an answer waited for its record")                                                     \
@@ -57,26 +57,26 @@
     X(TASK_TRANSIENT, 50, "a workflow task that failed again left no events")                                  \
     X(TASK_TOKEN_STALE, 50, "the token of a workflow task was refused")                                        \
     X(TASK_STALE, 600, "a queue handed out a task that its run no longer had")                                 \
-    X(HANDOFF_GONE, 600, "a poll went away between its queue and the run; the task went back")                 \
+    X(HANDOFF_GONE, 0, "a poll went away between its queue and the run; the task went back")                   \
     X(TASK_INLINE, 50, "the next workflow task left with the answer to the one before")                        \
-    X(CLOSE_UNHANDLED, 50, "a run could not close over events that its workflow had not seen")                 \
+    X(CLOSE_UNHANDLED, 200, "a run could not close over events that its workflow had not seen")                \
     /* activities */                                                                                           \
     X(ACTIVITY_RETRIED, 1, "an activity got another attempt")                                                  \
     X(ACTIVITY_TIMED_OUT, 50, "an activity was not answered in time")                                          \
     X(ACTIVITY_TOKEN_STALE, 50, "the token of an activity was refused")                                        \
     /* queries */                                                                                              \
-    X(QUERY_FELL_BACK, 200, "a query left the sticky queue for the normal one")                                \
-    X(QUERY_CLIENT_GONE, 200, "the client of a query went away")                                               \
+    X(QUERY_FELL_BACK, 400, "a query left the sticky queue for the normal one")                                \
+    X(QUERY_CLIENT_GONE, 400, "the client of a query went away")                                               \
     /* queues */                                                                                               \
     X(POLL_EMPTY, 50, "a poll waited to its end")                                                              \
     X(POLL_CANCELLED, 50, "a waiting poll was cancelled")                                                      \
     X(TASK_TWICE_IN_QUEUE, 0, "a queue had a task that came once more")                                        \
     /* connections */                                                                                          \
     X(DRAINED, 50, "every connection was drained before the end")                                              \
-    X(DRAIN_CUT, 600, "connections were cut, as the drain took too long")                                      \
+    X(DRAIN_CUT, 1000, "connections were cut, as the drain took too long")                                     \
     X(ACCEPT_FAILED, 50, "accept failed and was tried again")                                                  \
-    X(KEEPALIVE_LOST, 200, "a connection was closed, as it did not answer a ping")                             \
-    X(CALM_DOWN, 100, "a peer that asked for work and brought none was sent away")                             \
+    X(KEEPALIVE_LOST, 0, "a connection was closed, as it did not answer a ping")                               \
+    X(CALM_DOWN, 200, "a peer that asked for work and brought none was sent away")                             \
     X(FRAME_REFUSED, 50, "a connection that broke HTTP/2 was ended")                                           \
     X(REQUEST_RESET, 50, "a request was reset by its client")
 
