@@ -48,7 +48,7 @@ void arena_pool_free(struct arena_pool *pool) {
 
 static void add_block(struct arena *arena, size_t size) {
     size_t usual = next_block_size(arena), cap = size > usual ? size : usual;
-    struct arena_block *block = cap == ARENA_BLOCK_FIRST ? take_pooled(arena->pool) : NULL;
+    struct arena_block *block = cap == ARENA_BLOCK_FIRST && !arena->blocks ? take_pooled(arena->pool) : NULL;
     if (!block) block = mem_realloc(NULL, sizeof *block + cap);
     block->cap = cap;
     block->lent = false;

@@ -22,7 +22,7 @@ struct arena {
     struct arena_block *blocks;      /* newest first */
     size_t used;                     /* in the newest block */
     size_t total;                    /* bytes of all blocks */
-    struct arena_pool *pool;         /* of its smallest blocks, or NULL */
+    struct arena_pool *pool;         /* where its first block is from, or NULL */
     ProtobufCAllocator allocator;    /* set by arena_pb */
 };
 
@@ -34,7 +34,8 @@ struct arena_first {
 /* Begins an empty arena with it; arena_free leaves the memory to the caller. */
 void arena_begin(struct arena *arena, struct arena_first *first);
 
-/* Begins an empty arena whose small blocks come from the pool and go back there. */
+/* Begins an empty arena whose first block comes from the pool. Small blocks go back there. In between the arena may be on
+ * another thread than the pool's: what it needs there comes from the heap. */
 static inline void arena_begin_pooled(struct arena *arena, struct arena_pool *pool) { *arena = (struct arena){.pool = pool}; }
 
 void *arena_alloc(struct arena *arena, size_t size);      /* zeroed, aligned to 16 */

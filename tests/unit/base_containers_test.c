@@ -114,6 +114,28 @@ static void heaps(void **state) {
     mem_free(items);
 }
 
+/* A call's arena is on other loops between its first block and its end, and the pool belongs to one. */
+static void pooled_arenas_leave_their_pool_alone(void **state) {
+    (void)state;
+    struct arena_pool pool = {0};
+    struct arena arenas[3];
+    for (int i = 0; i < 3; i++) {
+        arena_begin_pooled(&arenas[i], &pool);
+        arena_alloc(&arenas[i], 16);
+    }
+    for (int i = 0; i < 3; i++) arena_free(&arenas[i]);
+    assert_int_equal(pool.count, 3);
+    struct arena arena;
+    arena_begin_pooled(&arena, &pool);
+    arena_alloc(&arena, 16);
+    assert_int_equal(pool.count, 2);
+    for (int i = 0; i < 300; i++) arena_alloc(&arena, 100);
+    assert_int_equal(pool.count, 2);
+    arena_free(&arena);
+    assert_true(pool.count >= 3);
+    arena_pool_free(&pool);
+}
+
 static void arenas(void **state) {
     (void)state;
     struct arena arena = {0};
@@ -160,6 +182,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lists),  cmocka_unit_test(maps),
         cmocka_unit_test(heaps),  cmocka_unit_test(arenas),
+        cmocka_unit_test(pooled_arenas_leave_their_pool_alone),
         cmocka_unit_test(copies), cmocka_unit_test(hashes_are_those_of_xxh3),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
