@@ -143,6 +143,7 @@ bool model_show(struct model_run *run, enum model_kind kind, uint64_t key, int64
         asked |= model_effect_known(it) != KNOWN_NOT;
         *twice |= model_shown_as(it, run) != 0;
         model_shown_add(it, run, event);
+        run->woken |= it->wakes;
     }
     return asked;
 }
@@ -152,6 +153,8 @@ struct model_effect *model_ask_new(struct model_id *id, struct model_run *run, e
     *effect = (struct model_effect){.next = id->effects, .id = id, .run = run, .kind = kind, .key = key, .open = 1};
     return id->effects = effect;
 }
+
+void model_wakes(struct model_effect *signal) { signal->wakes = true; }
 
 struct model_effect *model_ask(struct model_id *id, struct model_run *run, enum model_kind kind, uint64_t key) {
     for (struct model_effect *it = id->effects; it; it = it->next) {

@@ -56,6 +56,8 @@ enum model_kind { EFFECT_SIGNAL, EFFECT_CANCEL, EFFECT_TERMINATE, EFFECT_TASK_CO
 /* Is asked for now; `run` is NULL for a signal, a cancel request or a termination, which may reach any run of the id.
  * Asked for again with the same key, it is the same effect. */
 struct model_effect *model_ask(struct model_id *id, struct model_run *run, enum model_kind kind, uint64_t key);
+/* The signal came with a start: a run that still waits for its first workflow task gets it at once. */
+void model_wakes(struct model_effect *signal);
 void model_answer(struct model_effect *effect, enum status_code code);
 /* When it was acknowledged, it was by this run: its history must show it. */
 void model_reached(struct model_effect *effect, struct model_run *run);

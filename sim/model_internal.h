@@ -23,6 +23,7 @@ struct model_effect {
     uint64_t key, answered_at;           /* in the model's order: first acknowledged */
     unsigned open, lost;                 /* tries under way, and without a certain answer */
     bool acknowledged;
+    bool wakes;                          /* EFFECT_SIGNAL: came with a start, so it ends the first backoff of its run */
     struct model_shown *shown;           /* where histories have it: once in a run at most */
     /* Of EFFECT_TASK_COMPLETED: its commands. Of attempts: which. */
     unsigned command_count;

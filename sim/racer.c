@@ -104,6 +104,7 @@ static bool call_signal_with_start(struct agent *agent, struct arena *arena, con
     request->signal_input = agent_payload(arena, "%u", start->number);
     struct model_effect *signal = model_ask(id_of(agent, race), NULL, EFFECT_SIGNAL,
                                             model_key_payloads(request_id, request->signal_input));
+    model_wakes(signal);
     bool good = agent_call(agent, "SignalWithStartWorkflowExecution", request,
                            AGENT_TYPE(signal_with_start_workflow_execution_response), CALL_SECONDS * SIM_SECOND, result,
                            &response);
