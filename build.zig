@@ -304,6 +304,7 @@ pub fn build(b: *std.Build) void {
     const sim_step = b.step("sim", "Run norn-sim; arguments after -- are passed on (--seed N)");
     const sim_bench_step = b.step("sim-bench", "Measure norn-sim on one core against its goals; a number after -- is how many seeds");
     const bench_step = b.step("bench", "Measure Norn and its peers side by side (bench/run.py); arguments after -- are passed on");
+    const flame_step = b.step("flame", "Draw a flame graph of a running program (tools/flame.py); arguments after -- are passed on (--pid N)");
     const fuzz_step = b.step("fuzz", "Run each fuzz target for -Dfuzz-seconds");
     const release_step = b.step("release", "Install stripped programs, with assertions on");
     const api_step = b.step("api", "Install the generated API code into zig-out/gen, to look at it");
@@ -361,6 +362,11 @@ pub fn build(b: *std.Build) void {
         if (b.args) |args| measure.addArgs(args);
         sim_bench_step.dependOn(&measure.step);
     } else sim_step.dependOn(&b.addFail("sim/main.c does not exist yet").step);
+
+    const flame = b.addSystemCommand(&.{ python(b), b.pathFromRoot("tools/flame.py") });
+    flame.stdio = .inherit;
+    if (b.args) |args| flame.addArgs(args);
+    flame_step.dependOn(&flame.step);
 
     if (sources.bench.len > 0) {
         const exe = n.executable("norn-bench", release, fast, .uring, sources.bench);

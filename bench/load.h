@@ -8,6 +8,7 @@
  *   load_start.c   starting workflows: closed loop, or open at a fixed rate
  *   load_worker.c  workflow tasks, activity tasks, signals
  *   load_polls.c   many idle polls
+ *   load_list.c    lists of workflows
  *   load_run.c     the phases of a scenario
  *   process.c      what the server used, from /proc
  *   report.c       the result as one line of JSON
@@ -26,7 +27,7 @@
 #define SECOND INT64_C(1000000000)
 #define MILLISECOND INT64_C(1000000)
 
-enum { POLLERS_MAX = 1024, OPEN_MAX = 20000, ERROR_TEXT_MAX = 200 };
+enum { POLLERS_MAX = 1024, OPEN_MAX = 20000, COUNT_MAX = 20000000, ERROR_TEXT_MAX = 200 };
 
 /* What one workflow does: `steps` times it waits for `wide` events, each of which it has asked for. */
 enum script_kind { SCRIPT_ACTIVITY, SCRIPT_TIMER, SCRIPT_SIGNAL };
@@ -39,6 +40,8 @@ struct script {
 enum phase_kind {
     PHASE_LOOP,                       /* workflows from start to end, for a while */
     PHASE_BACKLOG,                    /* starts without a worker, then the worker drains them */
+    PHASE_IDLE,                       /* --count workflows that wait for a signal which does not come */
+    PHASE_LISTS,                      /* as PHASE_LOOP, with lists beside it; their latency counts */
     PHASE_POLLS,                      /* idle long polls: what they cost in memory */
     PHASE_SERVING,                    /* waits for the server's first answer */
     PHASE_MICRO,                      /* no server: parts of it, alone */
@@ -57,7 +60,8 @@ struct load_options {
     double rate;                      /* starts a second; 0: closed loop of in_flight */
     double seconds, warm_up;
     const char *pid, *file;
-    uint32_t bytes;
+    uint32_t bytes, connections, count;
+    const char *ns;                   /* namespace; one that is not there is registered */
     const char *part;                 /* of PHASE_MICRO; NULL: all */
     uint32_t rounds;                  /* of PHASE_MICRO; 0: for `seconds` */
 };
@@ -87,6 +91,7 @@ struct load {
     uint64_t overloaded;              /* starts left out: too many were open */
     struct window window, second;     /* the second: a drain after a backlog */
     uint64_t errors;
+    uint64_t lists;
     char error[ERROR_TEXT_MAX];       /* the first */
     uint64_t polls_open, polls_failed;
     double serving_at;                /* wall clock, s */
@@ -102,10 +107,15 @@ void load_error(struct load *load, const char *what, struct status status);
 /* load_start.c */
 void load_start_begin(struct load *load);       /* starts, until load->starts is false */
 void load_start_one(struct load *load, int64_t due);
+/* Whether as many have been started as were asked for (--count). */
+bool load_has_all(const struct load *load);
 int64_t load_due(const struct load *load, uint32_t number);
 
 /* load_worker.c */
 void load_worker_begin(struct load *load);
+
+/* load_list.c */
+void load_list_begin(struct load *load);        /* asks for lists, until load->starts is false */
 
 /* load_polls.c */
 void load_polls(struct load *load);

@@ -1,11 +1,11 @@
-/* load_polls: many idle long polls, each on a task queue with company, 100 on a connection as workers have them. */
+/* load_polls: many idle long polls, each on a task queue with company, spread over connections. */
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "load.h"
 
-enum { POLLS_PER_CONNECTION = 100 };
+enum { POLLS_PER_QUEUE = 100 };
 static const int64_t POLL_NS = 70 * SECOND, SETTLE_NS = 3 * SECOND;
 
 static void ended(struct io *io, void *ctx, struct grpc_result *result) {
@@ -21,9 +21,9 @@ static void poll(struct load *load, struct grpc_client *client, uint32_t number)
     char name[80];
     Temporal__Api__Taskqueue__V1__TaskQueue queue = TEMPORAL__API__TASKQUEUE__V1__TASK_QUEUE__INIT;
     WS(PollWorkflowTaskQueueRequest) request = WS_INIT(POLL_WORKFLOW_TASK_QUEUE_REQUEST);
-    snprintf(name, sizeof name, "%s-%" PRIu32, load->queue, number / POLLS_PER_CONNECTION);
+    snprintf(name, sizeof name, "%s-%" PRIu32, load->queue, number / POLLS_PER_QUEUE);
     queue.name = name;
-    request.namespace_ = text_of("default");
+    request.namespace_ = text_of(load->options.ns);
     request.identity = text_of("norn-bench");
     request.task_queue = &queue;
     load->polls_open++;
@@ -33,9 +33,10 @@ static void poll(struct load *load, struct grpc_client *client, uint32_t number)
 void load_polls(struct load *load) {
     struct grpc_client_options options = {.client_name = "norn-bench", .client_version = "1.0.0"};
     struct grpc_client *client = NULL;
+    uint32_t each = (load->options.polls + load->options.connections - 1) / load->options.connections;
     load->window.from = process_sample(load->io, load->options.pid);
     for (uint32_t i = 0; i < load->options.polls; i++) {
-        if (i % POLLS_PER_CONNECTION == 0) {
+        if (i % each == 0) {
             client = grpc_client_create(load->io, &load->options.address, &options);
             fiber_sleep_until(load->io, io_now(load->io) + 2 * MILLISECOND);
         }

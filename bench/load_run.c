@@ -5,7 +5,7 @@
 
 enum { WARM_LEAST = 3, STEADY_LEAST = 20 };
 static const int64_t LOOK_NS = 100 * MILLISECOND, MORE_NS = 15 * SECOND, LEFT_NS = 15 * SECOND;
-static const int64_t DRAIN_NS = 120 * SECOND;
+static const int64_t DRAIN_NS = 600 * SECOND;
 
 /* For `seconds`, and then until `least` have completed, but not for ever: a slow server has its figures too. */
 static void wait_for(struct load *load, double seconds, uint64_t least, const char *phase) {
@@ -26,10 +26,24 @@ static void wait_until_done(struct load *load, int64_t longest, const char *phas
     }
 }
 
+/* All of --count, however long that takes; the window is all of it. */
+static void run_count(struct load *load) {
+    load->window.from = process_sample(load->io, load->options.pid);
+    load->measures = true;
+    load_worker_begin(load);
+    load_start_begin(load);
+    while (!load_has_all(load) || load->open) {
+        fiber_sleep_until(load->io, io_now(load->io) + LOOK_NS);
+        report_progress(load, "all of them");
+    }
+    load->window.to = process_sample(load->io, load->options.pid);
+}
+
 /* Completions count from the first sample on until the last: the same stretch as the CPU and the bytes. */
 static void run_loop(struct load *load) {
     load_worker_begin(load);
     load_start_begin(load);
+    if (load->options.scenario->phase == PHASE_LISTS) load_list_begin(load);
     wait_for(load, load->options.warm_up, WARM_LEAST, "warm-up");
     load->window.from = process_sample(load->io, load->options.pid);
     load->measures = true;
@@ -44,7 +58,11 @@ static void run_backlog(struct load *load) {
     load->window.from = process_sample(load->io, load->options.pid);
     load->measures = true;
     load_start_begin(load);
-    wait_for(load, load->options.seconds, 0, "starts");
+    if (!load->options.count) wait_for(load, load->options.seconds, 0, "starts");
+    while (load->options.count && !load_has_all(load)) {
+        fiber_sleep_until(load->io, io_now(load->io) + LOOK_NS);
+        report_progress(load, "starts");
+    }
     load->starts = false;
     while (load->starting) fiber_sleep_until(load->io, io_now(load->io) + MILLISECOND);
     load->window.to = process_sample(load->io, load->options.pid);
@@ -78,7 +96,13 @@ bool load_run(struct load *load) {
     if (load->options.scenario->phase == PHASE_MICRO)
         return micro_run(load->io, load->options.part, load->options.seconds, load->options.rounds);
     switch (load->options.scenario->phase) {
-    case PHASE_LOOP: load_connect(load); run_loop(load); break;
+    case PHASE_LOOP:
+    case PHASE_LISTS:
+        load_connect(load);
+        if (load->options.count) run_count(load);
+        else run_loop(load);
+        break;
+    case PHASE_IDLE: load_connect(load); run_count(load); break;
     case PHASE_BACKLOG: load_connect(load); run_backlog(load); break;
     case PHASE_POLLS: load_connect(load); load_polls(load); break;
     case PHASE_SERVING: run_serving(load); break;

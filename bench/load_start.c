@@ -43,7 +43,7 @@ static void started(struct io *io, void *ctx, struct grpc_result *result) {
     if (load->measures) load->window.started++;
     if (backlog && load->measures) hdr_add(&load->window.latency, io_now(io) - starting->due);
     mem_free(starting);
-    if (backlog && load->starts) load_start_one(load, io_now(io));
+    if (backlog && load->starts && !load_has_all(load)) load_start_one(load, io_now(io));
 }
 
 void load_start_one(struct load *load, int64_t due) {
@@ -55,7 +55,7 @@ void load_start_one(struct load *load, int64_t due) {
     WS(StartWorkflowExecutionRequest) request = WS_INIT(START_WORKFLOW_EXECUTION_REQUEST);
     type.name = text_of("bench");
     queue.name = load->queue;
-    request.namespace_ = text_of("default");
+    request.namespace_ = text_of(load->options.ns);
     request.workflow_id = id;
     request.request_id = id;
     request.identity = text_of("norn-bench");
@@ -81,6 +81,10 @@ static void tick(struct io *io, struct io_op *op) {
         else load_start_one(load, due);
     }
     io_timer(io, &load->tick, now + TICK_NS);
+}
+
+bool load_has_all(const struct load *load) {
+    return load->options.count && load->due.len / sizeof(int64_t) >= load->options.count;
 }
 
 void load_start_begin(struct load *load) {

@@ -38,11 +38,11 @@ static void one_completed(struct load *load, uint32_t number) {
     load->ended++;
     if (load->measures) {
         window->completed++;
-        hdr_add(&window->latency, latency);
+        if (load->options.scenario->phase != PHASE_LISTS) hdr_add(&window->latency, latency);
     }
     if (drains) {
         if (load->open == 0) fiber_wake(load->io, load->fiber);
-    } else if (load->starts && load->options.rate <= 0) {
+    } else if (load->starts && load->options.rate <= 0 && !load_has_all(load)) {
         load_start_one(load, io_now(load->io));
     }
 }
@@ -60,7 +60,7 @@ static void send_signal(struct load *load, uint32_t number) {
     Temporal__Api__Common__V1__WorkflowExecution execution = TEMPORAL__API__COMMON__V1__WORKFLOW_EXECUTION__INIT;
     WS(SignalWorkflowExecutionRequest) request = WS_INIT(SIGNAL_WORKFLOW_EXECUTION_REQUEST);
     execution.workflow_id = id;
-    request.namespace_ = text_of("default");
+    request.namespace_ = text_of(load->options.ns);
     request.workflow_execution = &execution;
     request.signal_name = text_of("go");
     request.identity = text_of("norn-bench");
@@ -93,7 +93,8 @@ static void answered(struct io *io, void *ctx, struct grpc_result *result) {
         return;
     }
     if (task.closes) one_completed(task.load, task.number);
-    if (task.signals) send_signal(task.load, task.number);
+    if (task.signals && task.load->options.scenario->phase == PHASE_IDLE) one_completed(task.load, task.number);
+    else if (task.signals) send_signal(task.load, task.number);
 }
 
 static void read_history(const Temporal__Api__History__V1__History *history, struct task *task) {
@@ -198,7 +199,7 @@ static void answer_workflow(struct task *task) {
     struct commands *commands = MEM_NEW(struct commands);
     WS(RespondWorkflowTaskCompletedRequest) request = WS_INIT(RESPOND_WORKFLOW_TASK_COMPLETED_REQUEST);
     decide(task, commands);
-    request.namespace_ = text_of("default");
+    request.namespace_ = text_of(task->load->options.ns);
     request.identity = text_of("norn-bench");
     request.task_token = task->token;
     request.n_commands = commands->count;
@@ -239,7 +240,7 @@ static void fetch_page(struct task *task) {
     }
     execution.workflow_id = task->workflow_id;
     execution.run_id = task->run_id;
-    request.namespace_ = text_of("default");
+    request.namespace_ = text_of(task->load->options.ns);
     request.execution = &execution;
     request.next_page_token = task->page;
     load_call(task->load, task->load->worker, "GetWorkflowExecutionHistory", &request.base, CALL_NS, page_fetched,
@@ -267,7 +268,7 @@ static void activity_answered(struct io *io, void *ctx, struct grpc_result *resu
 
 static void answer_activity(struct load *load, const WS(PollActivityTaskQueueResponse) *task) {
     WS(RespondActivityTaskCompletedRequest) request = WS_INIT(RESPOND_ACTIVITY_TASK_COMPLETED_REQUEST);
-    request.namespace_ = text_of("default");
+    request.namespace_ = text_of(load->options.ns);
     request.identity = text_of("norn-bench");
     request.task_token = task->task_token;
     load_call(load, load->worker, "RespondActivityTaskCompleted", &request.base, CALL_NS, activity_answered, load);
@@ -311,7 +312,7 @@ static void poll(struct poller *poller) {
     WS(PollWorkflowTaskQueueRequest) workflow = WS_INIT(POLL_WORKFLOW_TASK_QUEUE_REQUEST);
     WS(PollActivityTaskQueueRequest) activity = WS_INIT(POLL_ACTIVITY_TASK_QUEUE_REQUEST);
     queue.name = load->queue;
-    workflow.namespace_ = activity.namespace_ = text_of("default");
+    workflow.namespace_ = activity.namespace_ = text_of(load->options.ns);
     workflow.identity = activity.identity = text_of("norn-bench");
     workflow.task_queue = activity.task_queue = &queue;
     const ProtobufCMessage *request = poller->activity ? &activity.base : &workflow.base;

@@ -21,6 +21,13 @@ static const struct scenario scenarios[] = {
     {"bare", "workflows that complete at once", PHASE_LOOP, {SCRIPT_ACTIVITY, 0, 0}},
     {"backlog", "starts without a worker for --seconds, then a worker that drains them", PHASE_BACKLOG,
      {SCRIPT_ACTIVITY, 0, 0}},
+    {"long", "workflows of 300 activities in sequence; each task carries a history of up to 2,700 events", PHASE_LOOP,
+     {SCRIPT_ACTIVITY, 300, 1}},
+    {"idle", "starts --count workflows that wait for a signal, and tells the memory that they take", PHASE_IDLE,
+     {SCRIPT_SIGNAL, 1, 1}},
+    {"fill", "starts --count workflows that complete at once", PHASE_LOOP, {SCRIPT_ACTIVITY, 0, 0}},
+    {"lists", "lists of closed workflows while workflows of one activity run; the lists are measured", PHASE_LISTS,
+     {SCRIPT_ACTIVITY, 1, 1}},
     {"polls", "--polls idle long polls, and the memory that they take", PHASE_POLLS, {SCRIPT_ACTIVITY, 0, 0}},
     {"serving", "asks until the server answers, and tells when that was", PHASE_SERVING, {SCRIPT_ACTIVITY, 0, 0}},
     {"micro", "what each part costs alone, without a server: micro [PART] [--seconds S | --rounds N]", PHASE_MICRO,
@@ -30,7 +37,8 @@ static const struct scenario scenarios[] = {
 
 static void print_help(void) {
     printf("norn-bench SCENARIO [--address IP:PORT] [--in-flight N | --rate STARTS_A_SECOND] [--pollers N]\n"
-           "           [--seconds S] [--warm-up S] [--pid SERVER_PID] [--polls N] [--file PATH] [--bytes N]\n\n");
+           "           [--seconds S] [--warm-up S] [--pid SERVER_PID] [--polls N] [--connections N]\n"
+           "           [--count N] [--namespace NAME] [--file PATH] [--bytes N]\n\n");
     for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) printf("  %-8s %s\n", scenarios[i].name, scenarios[i].what);
     micro_help();
 }
@@ -56,6 +64,9 @@ static bool take(struct load_options *options, const char *name, const char *val
     else if (strcmp(name, "--bytes") == 0) options->bytes = (uint32_t)number(name, value, 1, 1 << 20);
     else if (strcmp(name, "--pid") == 0) options->pid = value;
     else if (strcmp(name, "--file") == 0) options->file = value;
+    else if (strcmp(name, "--connections") == 0) options->connections = (uint32_t)number(name, value, 1, 10000);
+    else if (strcmp(name, "--count") == 0) options->count = (uint32_t)number(name, value, 1, COUNT_MAX);
+    else if (strcmp(name, "--namespace") == 0) options->ns = value;
     else if (strcmp(name, "--rounds") == 0) options->rounds = (uint32_t)number(name, value, 1, 1e9);
     else return false;
     return true;
@@ -78,7 +89,7 @@ static void on_start(struct io *io, void *arg) {
 int main(int argc, char **argv) {
     static struct load load;
     struct load_options *options = &load.options;
-    *options = (struct load_options){.in_flight = 100, .pollers = 16, .polls = 10000, .seconds = 5, .warm_up = 1,
+    *options = (struct load_options){.in_flight = 100, .pollers = 16, .polls = 10000, .connections = 100, .ns = "default", .seconds = 5, .warm_up = 1,
                                      .bytes = IO_DIRECT_ALIGN, .file = "norn-bench.disk"};
     io_addr_parse("127.0.0.1:7233", &options->address);
     for (size_t i = 0; argc > 1 && i < ARRAY_LEN(scenarios); i++)

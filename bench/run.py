@@ -1,6 +1,7 @@
 """run: the benchmark against Norn and its peers, side by side in one invocation. `./zig build bench [-- FLAG...]`
 
     --full            longer: 60 s for the main scenario, 5 rounds
+    --large           with a million stored, waiting and idle workflows (Norn only; half an hour, 10 GB of disk)
     --rounds N        how often each side is measured, interleaved
     --sides A,B       of norn, temporal-file, temporal-memory
     --steps A,B       only these steps (one-100, one-1, ten, ...)
@@ -15,6 +16,8 @@ import glob
 import json
 import os
 import platform
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,9 +34,13 @@ SWEEP = ["one-1", "one-10", "one-100", "one-400"]
 class Step:
     """`peer`: seconds on a peer in a quick run, where few workflows end in Norn's."""
 
-    def __init__(self, name, scenario, flags="", quick=2.0, full=10.0, peer=None, first_only=False, only=None):
+    def __init__(self, name, scenario, flags="", quick=2.0, full=10.0, peer=None, first_only=False, only=None,
+                 large=False, noise=False, restart=False):
         self.name, self.scenario, self.flags = name, scenario, flags.split()
         self.quick, self.full, self.peer, self.first_only, self.only = quick, full, peer or quick, first_only, only
+        self.large = large          # only with --large: minutes, and gigabytes of disk
+        self.noise = noise          # beside another namespace that offers twice what one-100 reached
+        self.restart = restart      # the server is killed and started again after it: its recovery is measured
 
     def seconds(self, side, full):
         return self.full if full else self.quick if side == "norn" else self.peer
@@ -53,8 +60,23 @@ STEPS = [
     Step("fan", "fan", "--in-flight 4", first_only=True),
     Step("timer", "timer", "--in-flight 100", first_only=True),
     Step("signal", "signal", "--in-flight 100", first_only=True),
+    Step("long", "long", "--in-flight 4", quick=4, full=15, first_only=True, only="norn"),
+    Step("lists", "lists", "--in-flight 50", quick=3, first_only=True, only="norn"),
+    Step("quiet", "one", "--rate 50 --warm-up 0.5", quick=3, full=20, only="norn"),
+    Step("noisy", "one", "--rate 50 --warm-up 0.5", quick=3, full=20, only="norn", noise=True),
+    Step("micro", "micro", quick=0.5, full=2, only="norn"),
     Step("storm", "backlog", "--in-flight 100", quick=1.5, first_only=True),
+    # What grows. Each of these leaves what it made; the order is part of it.
+    Step("fill-10k", "fill", "--count 10000", only="norn", large=True),
+    Step("stored-10k", "one", "--in-flight 100 --warm-up 1", quick=15, full=30, only="norn", large=True),
+    Step("fill-1m", "fill", "--count 990000 --in-flight 400", only="norn", large=True),
+    Step("stored-1m", "one", "--in-flight 100 --warm-up 1", quick=15, full=30, only="norn", large=True),
+    Step("backlog-1m", "backlog", "--count 1000000 --in-flight 400", only="norn", large=True),
+    Step("idle-1m", "idle", "--count 1000000 --in-flight 400", only="norn", large=True, restart=True),
 ]
+# What counts as the engine's work, in norn-bench micro engine.
+COLLECT = ["engine_start_workflow_execution", "engine_start_task", "engine_respond_workflow_task_completed",
+           "engine_respond_activity_task_completed", "micro_store_flush"]
 
 
 def say(text):
@@ -69,6 +91,31 @@ def revision():
     return git("rev-parse", "--short=10", "HEAD") + ("-changed" if git("status", "--porcelain", "-uno") else "")
 
 
+def instructions(bench):
+    """Of the engine for each state transition: the same on a busy machine as on a quiet one."""
+    if not shutil.which("valgrind"):
+        say("  instructions: not counted, valgrind is not installed")
+        return []
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    command += [f"--toggle-collect={function}" for function in COLLECT]
+    done = subprocess.run(command + [bench, "micro", "engine", "--rounds", "1"], capture_output=True, text=True)
+    collected = re.search(r"Collected : (\d+)", done.stderr)
+    if done.returncode or not collected:
+        say(f"  instructions: valgrind failed with {done.returncode}")
+        return []
+    each = int(collected[1]) / json.loads(done.stdout)["cases"]["engine"]["count"]
+    say(f"  instructions of the engine for a state transition: {each:,.0f}")
+    return [{"step": "instructions", "instructions": each, "errors": 0}]
+
+
+def start_noise(bench, side, seconds, capacity):
+    command = [bench, "one", "--address", side.address, "--namespace", "noisy", "--rate", f"{2 * capacity:.0f}",
+               "--seconds", str(seconds + 2), "--warm-up", "1"]
+    noise = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(1.5)
+    return noise
+
+
 def run_step(bench, side, step, seconds):
     command = [bench, step.scenario, "--address", side.address, "--pid", str(side.pid), "--seconds", str(seconds),
                "--file", os.path.join(side.folder, "disk")] + step.flags
@@ -77,9 +124,12 @@ def run_step(bench, side, step, seconds):
         say(f"  {step.name}: norn-bench failed with {done.returncode}")
         return []
     result = json.loads(done.stdout)
+    if "cases" in result:
+        return [{**case, "step": "micro-" + name, "errors": 0} for name, case in result["cases"].items()]
     result["step"] = step.name
     drain = result.pop("drain", None)
-    return [result] + ([{**drain, "step": "drain", "errors": 0}] if drain else [])
+    drained = "drain" if step.name == "storm" else step.name + "-drain"
+    return [result] + ([{**drain, "step": drained, "errors": 0}] if drain else [])
 
 
 def run_side(bench, name, options, number, parent):
@@ -90,10 +140,20 @@ def run_side(bench, name, options, number, parent):
         found.append({"step": "idle", "serving_ms": side.serving_ms, "resident_mib": side.resident_mib()})
         for step in STEPS:
             wanted = not options.steps or step.name in options.steps
-            again = number == 0 or options.full or not step.first_only
+            again = number == 0 or ((options.full or not step.first_only) and not step.large)
+            wanted = wanted and (options.large or not step.large)
             if not wanted or not again or step.only not in (None, name):
                 continue
-            results = run_step(bench, side, step, step.seconds(name, options.full))
+            seconds = step.seconds(name, options.full)
+            reached = max((r["per_second"] for r in found if r["step"] == "one-100"), default=0)
+            noise = start_noise(bench, side, seconds, reached or 1000) if step.noise else None
+            results = run_step(bench, side, step, seconds)
+            if noise:
+                noise.wait()
+            if step.restart:
+                side.restart()
+                results.append({"step": step.name + "-recovery", "serving_ms": side.serving_ms,
+                                "resident_mib": side.resident_mib(), "errors": 0})
             for r in results:
                 say(f"  {sides.SIDES[name][0]:<17} {r['step']:<9} {r.get('per_second', 0):>9,.0f}/s  "
                     f"p50 {r.get('p50_ms', 0):>8.2f}  p99 {r.get('p99_ms', 0):>8.2f} ms  "
@@ -105,6 +165,8 @@ def run_side(bench, name, options, number, parent):
 
 def measure(options, bench):
     results, before = [], os.getloadavg()
+    if "norn" in options.sides and (not options.steps or "instructions" in options.steps):
+        results += [{**r, "side": "norn", "round": 0} for r in instructions(bench)]
     with tempfile.TemporaryDirectory(prefix="norn-bench-", dir=options.dir) as parent:
         for number in range(options.rounds):
             say(f"round {number + 1} of {options.rounds}")
@@ -148,6 +210,7 @@ def main():
     parser = argparse.ArgumentParser(prog="./zig build bench --", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--large", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--sides", type=lambda t: t.split(","), default=list(sides.SIDES))
     parser.add_argument("--steps", type=lambda t: t.split(","))

@@ -46,6 +46,10 @@ class Side:
 
     def __enter__(self):
         self.folder = tempfile.mkdtemp(prefix=self.name + "-", dir=self.parent)
+        self.start()
+        return self
+
+    def start(self):
         port = free_port()
         self.address = f"127.0.0.1:{port}"
         asker = subprocess.Popen([self.bench, "serving", "--address", self.address], stdout=subprocess.PIPE, text=True)
@@ -62,7 +66,12 @@ class Side:
             self.__exit__()
             raise RuntimeError(f"{self.name} does not serve:\n{text}")
         self.serving_ms = (at - began) * 1000
-        return self
+
+    def restart(self, how=signal.SIGKILL):
+        """Ends the server as a crash does, and starts it on the same data: serving_ms is its recovery."""
+        self.process.send_signal(how)
+        self.process.wait()
+        self.start()
 
     def resident_mib(self):
         with open(f"/proc/{self.pid}/statm") as f:
