@@ -16,6 +16,8 @@
 #include "temporal/api/errordetails/v1/message.pb-c.h"
 #include "temporal/api/workflowservice/v1/request_response.pb-c.h"
 
+static void route_call(void *ctx, struct call *call);
+
 struct frontend *frontend_create(struct io *io, struct frontend_shared *shared) {
     struct frontend *frontend = MEM_NEW(struct frontend);
     size_t methods;
@@ -24,6 +26,7 @@ struct frontend *frontend_create(struct io *io, struct frontend_shared *shared) 
     frontend->io = io;
     frontend->shared = shared;
     frontend->namespaces = namespaces_create();
+    fair_init(&frontend->fair, io, route_call, frontend);
     frontend->requests = mem_alloc(methods * API_STATUS_CODES * sizeof *frontend->requests);
     frontend->latency_ns = mem_alloc(methods * sizeof *frontend->latency_ns);
     shared->frontends[io_loop_index(io)] = frontend;
@@ -31,6 +34,7 @@ struct frontend *frontend_create(struct io *io, struct frontend_shared *shared) 
 }
 
 void frontend_destroy(struct frontend *frontend) {
+    fair_free(&frontend->fair);
     namespaces_destroy(frontend->namespaces);
     api_table_destroy(frontend->table);
     mem_free(frontend->requests);
@@ -246,6 +250,14 @@ static void route(struct frontend *frontend, struct api_call *call) {
     api_go_to(call, route_loop(map, call->hash));
 }
 
+static void route_call(void *ctx, struct call *call) { route(ctx, CONTAINER_OF(call, struct api_call, call)); }
+
+/* Calls of a namespace take turns with those of others. */
+static void admit(struct frontend *frontend, struct api_call *call) {
+    if (call->call.ns && call->method->route != API_NODE) fair_take(&frontend->fair, &call->call, call->method->route == API_TOKEN);
+    else route(frontend, call);
+}
+
 /* Requests of the queue family: the queue's name, checked, into call->queue_name. */
 static bool find_queue(struct api_call *call) {
     if (call->method->route != API_QUEUE) return true;
@@ -332,7 +344,7 @@ void frontend_rpc(struct io *io, void *ctx, struct rpc_call *rpc) {
                                .deadline = rpc->deadline, .end = api_end};
     rpc->service = call;
     rpc->on_cancel = rpc_cancelled;
-    if (may(frontend, call) && decode(call) && find_namespace(frontend, call) && find_queue(call)) route(frontend, call);
+    if (may(frontend, call) && decode(call) && find_namespace(frontend, call) && find_queue(call)) admit(frontend, call);
 }
 
 /* ---- between queues and engines ------------------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 #ifndef NORN_FRONTEND_FRONTEND_H
 #define NORN_FRONTEND_FRONTEND_H
 
+#include "frontend/fair.h"
 #include "frontend/namespaces.h"
 #include "frontend/permission.h"
 #include "net/rpc.h"
@@ -95,6 +96,7 @@ struct frontend {
     struct namespaces *namespaces;
     struct store_loop *store;
     struct api_table *table;
+    struct fair fair;                           /* of calls that came on this loop's connections */
     struct node_changes *changes;               /* loop 0 only; NULL elsewhere */
     uint64_t *requests;                         /* by method and status code: counted on this loop */
     uint64_t *latency_ns;                       /* by method: sum */

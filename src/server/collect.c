@@ -26,6 +26,13 @@ static void collect_calls(const struct frontend *frontend, struct metrics_page *
     }
 }
 
+static void collect_turns(const struct fair *fair, struct metrics_page *page) {
+    metrics_gauge(page, "norn_calls_waiting_turn", "Calls that wait for the turn of their namespace", NULL,
+                  (double)fair->waiting);
+    metrics_counter(page, "norn_calls_refused_turn", "Calls refused as too many of their namespace waited", NULL,
+                    (double)fair->refused);
+}
+
 static void collect_engine(const struct engine *engine, struct metrics_page *page) {
     struct engine_stats stats = engine_stats(engine);
     metrics_gauge(page, "norn_executions_open", "Open executions in memory", NULL, (double)stats.open);
@@ -104,6 +111,7 @@ static void collect_shards(struct io *io, const struct server *server, struct me
 static void collect(struct io *io, void *ctx, struct metrics_page *page) {
     struct server_loop *loop = ctx;
     collect_calls(loop->frontend, page);
+    collect_turns(&loop->frontend->fair, page);
     collect_engine(loop->engine, page);
     collect_queues(loop->queues, page);
     collect_shards(io, loop->server, page);
