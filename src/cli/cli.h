@@ -120,5 +120,6 @@ cli_fn cli_workflow_start, cli_workflow_execute, cli_workflow_list, cli_workflow
 cli_fn cli_namespace_create, cli_namespace_list, cli_namespace_describe, cli_namespace_update;
 cli_fn cli_search_attribute_create, cli_search_attribute_list, cli_search_attribute_remove;
 cli_fn cli_task_queue_describe;
+cli_fn cli_bench;
 
 #endif

@@ -94,6 +94,13 @@ static const struct cli_flag dump_flags[] = {
     {"payloads", 0, NULL, NULL, NULL, "Show payloads too, in base64: they hold what users gave to workflows"},
     END,
 };
+static const struct cli_flag bench_flags[] = {
+    {"shards", 0, "COUNT", NULL, NULL, "How many of the history shards to measure together, after one alone; else all"},
+    {"seconds", 0, "SECONDS", NULL, "5", "How long each measurement takes"},
+    {"in-flight", 0, "COUNT", NULL, "100", "Workflows that run at any time"},
+    END,
+};
+
 static const struct cli_flag health_flags[] = {{"service", 0, "NAME", NULL, NULL, "One service; else the server as a whole"}, END};
 
 static const struct cli_flag backup_flags[] = {
@@ -149,6 +156,10 @@ const struct cli_command cli_commands[] = {
     {"operator search-attribute remove", NULL, 0, "Remove search attributes", NULL, attribute_name_flags, true, true, false,
      cli_search_attribute_remove},
     {"health", NULL, 0, "Ask whether a server serves; the exit code tells", NULL, health_flags, true, true, false, cli_health},
+    {"bench", NULL, 0, "Measure the throughput of one history shard and of several, on a running server",
+     "Starts workflows that complete with their first task. They stay in the namespace until its retention ends:\n"
+     "  norn namespace create bench --retention 1d && norn bench -n bench --shards 64", bench_flags, true, true, false,
+     cli_bench},
     {"api", NULL, 0, "List what this build does of the Temporal API", NULL, api_flags, false, true, false, cli_api},
     {"api call", "METHOD [JSON]", 2, "Call any method of the API",
      "  norn api call DescribeNamespace '{\"namespace\": \"default\"}'", NULL, true, true, false, cli_api_call},

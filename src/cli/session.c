@@ -107,6 +107,8 @@ static struct status open_session(struct cli *cli) {
     return STATUS_GOOD;
 }
 
+struct grpc_client *cli_client(struct cli *cli) { return cli->session->client; }
+
 static void closed(struct io *io, void *ctx) {
     struct cli_session *session = ctx;
     session->closed = true;

@@ -13,6 +13,9 @@ const ProtobufCMessage *cli_try_call(struct cli *cli, const char *method, struct
 int cli_call_failed(struct cli *cli, const char *method);
 /* The exit code of a call that failed. */
 int cli_exit_code(const struct cli *cli);
+/* The connection, for a command that makes many calls at once; after a first call. Its calls end before the session. */
+struct grpc_client;
+struct grpc_client *cli_client(struct cli *cli);
 /* How long each following call may take. */
 void cli_set_timeout(struct cli *cli, int64_t ns);
 void cli_session_close(struct cli *cli);
