@@ -32,6 +32,7 @@ static void folder_clear(struct folder *folder) {
     while (folder->count) buf_free(&folder->copies[--folder->count].bytes);
 }
 
+/* Leaves it empty when a file cannot be read: an older damage is there yet, and was harmless. */
 static void folder_take(const struct damage *damage, struct folder *folder) {
     struct buf names = {0};
     folder_clear(folder);
@@ -42,7 +43,9 @@ static void folder_take(const struct damage *damage, struct folder *folder) {
         struct copy *copy = &folder->copies[folder->count++];
         *copy = (struct copy){0};
         snprintf(copy->path, sizeof copy->path, FOLDER "/%s", name);
-        CHECK(world_disk_read(damage->world, damage->node, copy->path, &copy->bytes) >= 0);
+        if (world_disk_read(damage->world, damage->node, copy->path, &copy->bytes) >= 0) continue;
+        folder_clear(folder);
+        break;
     }
     buf_free(&names);
 }
