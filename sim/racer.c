@@ -264,8 +264,8 @@ static void racer_main(void *arg) {
         agent_sleep(agent, agent_dice(agent, race->pace) * SIM_MS);
         while (!agent->ending && model_lost(id_of(agent, race)) > LOST_MAX) agent_sleep(agent, SIM_SECOND);
         if (agent->ending) break;
-        racer->steps--;
         step(agent, racer);
+        if (!agent->ending) racer->steps--;
     }
     while (!agent->ending && racer->last && truth_racing(agent->truth, race)) agent_sleep(agent, 100 * SIM_MS);
     if (!agent->ending && racer->last) end_race(agent, race);
