@@ -104,7 +104,6 @@ static void see_task(struct model_run *run, const Event *event) {
         if (completed) model_batch_begins(run, event);
         else task_lost(run, event);
         run->task_scheduled = run->task_started = 0;
-        run->task_lost = !completed;
         return;
     default:
         return;
@@ -397,9 +396,25 @@ size_t model_run_count(const struct model_id *id) { return id->run_count; }
 
 /* ---- whole reads ---- */
 
-/* While a workflow task runs (it may be one that history does not show), events wait until it has ended. */
-static bool may_hold_back(const struct model_run *run, enum model_kind kind) {
-    return !run->closed && kind != EFFECT_TASK_COMPLETED && kind != EFFECT_TERMINATE && (run->task_started || run->task_lost);
+/* While a workflow task runs, events wait until it has ended. It may be one that history does not show: then the one
+ * before it failed or timed out. */
+static bool task_may_run(const struct model_run *run, size_t count) {
+    while (count--) {
+        switch (run->events[count].flow.type) {
+        case FLOW_EVENT(WORKFLOW_TASK_STARTED):
+        case FLOW_EVENT(WORKFLOW_TASK_FAILED):
+        case FLOW_EVENT(WORKFLOW_TASK_TIMED_OUT): return true;
+        case FLOW_EVENT(WORKFLOW_TASK_COMPLETED): return false;
+        default: break;
+        }
+    }
+    return false;
+}
+
+/* As the first `count` events are, with which a read ended. */
+static bool may_hold_back(const struct model_run *run, enum model_kind kind, size_t count) {
+    bool closed = run->closed && count == run->count;
+    return !closed && kind != EFFECT_TASK_COMPLETED && kind != EFFECT_TERMINATE && task_may_run(run, count);
 }
 
 static bool is_shown(const struct model_run *run, const struct model_effect *effect, size_t count) {
@@ -408,7 +423,7 @@ static bool is_shown(const struct model_run *run, const struct model_effect *eff
     case EFFECT_ACTIVITY_FAILED: return true;            /* the next attempt leaves no trace of it */
     case EFFECT_CANCEL: return run->cancel_requested || run->closed;     /* a closed run takes it, and does nothing */
     case EFFECT_TASK_FAILED: return effect->attempt > 1 || shown;
-    default: return (shown && (size_t)shown <= count) || may_hold_back(run, effect->kind);
+    default: return (shown && (size_t)shown <= count) || may_hold_back(run, effect->kind, count);
     }
 }
 

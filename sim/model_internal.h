@@ -89,7 +89,6 @@ struct model_run {
     int64_t first_task_at;               /* not before, unless something wakes it */
     bool woken;
     int64_t task_scheduled, task_started, batch;     /* batch: the completed event whose commands may follow */
-    bool task_lost;                      /* the last workflow task failed or timed out: the next may be invisible */
     struct model_effect *completion;     /* candidates of that batch have command_at commands so far */
     unsigned command_at;
     struct model_activity *activities;
