@@ -33,7 +33,7 @@ static void on_last(struct io *io, struct io_op *op) {
 static struct status configure(const struct server_node *node, struct arena *arena, struct config *config) {
     static const char *const loops[] = {"1", "1", "2", "3"};
     static const char *const checkpoints[] = {"100ms", "1s", "5s", "60s"};
-    static const uint64_t memories[] = {0, 0, 4 << 20, 3 << 20};      /* a world here takes 1 to 3 MiB */
+    static const uint64_t memories[] = {0, 0, 4 << 20, 3 << 20};      /* a loop's; it takes 1 to 3 MiB */
     struct io *io = node->io;
     struct world *world = world_of(io);
     bool small = node->truth->small;
@@ -52,7 +52,8 @@ static struct status configure(const struct server_node *node, struct arena *are
     };
     struct status status = config_load(io, flags, ARRAY_LEN(flags), arena, config);
     if (small) return status;
-    config->memory = memories[prng_below(&own, ARRAY_LEN(memories))];                  /* below what a user may choose */
+    uint64_t memory = memories[prng_below(&own, ARRAY_LEN(memories))];      /* below what a user may choose */
+    config->memory = memory / 2 * (1 + config->loops);
     config->store_segment = segments[prng_below(&own, ARRAY_LEN(segments))];
     if (config->memory) node->truth->tight = true;
     if (config->memory) model_excuse(node->truth->model);

@@ -61,6 +61,7 @@ struct engine {
     struct list loads_waiting;         /* of these, those that there is no room for yet (memory.h) */
     uint64_t loads_begun, load_room;   /* load_room: bytes that one is expected to need */
     bool relieving, relieved;          /* a checkpoint that makes room runs; one has ended, and no load has begun since */
+    uint64_t forced_at;                /* what was in use when the last load began for which there was no room */
     int64_t walk_at;                   /* when to look through `lru` again */
     uint64_t freed_bytes;              /* since memory was given back to the system */
     const struct load *absent;         /* while parked calls run again after a load that found nothing */

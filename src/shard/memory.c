@@ -77,9 +77,12 @@ static void expect(struct engine *engine, uint64_t bytes) {
 static bool may_load(struct engine *engine) {
     uint64_t one = engine->load_room > LOAD_ROOM_LEAST ? engine->load_room : LOAD_ROOM_LEAST;
     uint64_t room = (engine->loads_begun + 1) * one;
-    if (!engine->limits.memory_bytes || used(engine) + room <= level(engine, HOLD_LOADS)) return true;
-    if (engine->loads_begun || !engine->relieved) return false;
+    if (!engine->limits.memory_bytes) return true;
+    uint64_t now = used(engine);
+    if (now + room <= level(engine, HOLD_LOADS)) return true;
+    if (engine->loads_begun || !(engine->relieved || now <= engine->forced_at)) return false;
     engine->relieved = false;
+    engine->forced_at = now;
     return true;
 }
 

@@ -1,15 +1,16 @@
 /* memory: the hard limit of memory.
  *
- * What is compared with the limit is all that this node's heap holds (mem_used): executions with their events, payloads,
- * heartbeat details, memos and held-back events; requests and answers under way; buffers of connections and of the
- * journal; SQLite's caches. Nothing is estimated. In sixteenths of the limit:
+ * What is compared with the limit is all that this node's heap holds (mem_used): executions with their events,
+ * payloads, heartbeat details, memos and held-back events; requests and answers under way; buffers of connections and
+ * of the journal; SQLite's caches. Nothing is estimated. In sixteenths of the limit:
  *
  *  13 executions leave memory, closed ones first, then the longest unused, until 12; a checkpoint is asked for when
  *     what changed last must be written first
  *  14 starts are refused
  *  15 reads of executions from the store wait, in order: as many run as there is room for; and when none runs, one more
- *     each time that a checkpoint has ended (or nothing is left to write), so that whatever frees memory (an answer of
- *     a worker, a termination, a deletion) has its turn even while everything that is in memory is held there
+ *     each time that what the last one took is free again, or a checkpoint has ended, or nothing is left to write, so
+ *     that whatever frees memory (an answer of a worker, a termination, a deletion) has its turn even while everything
+ *     that is in memory is held there
  *  16 signals are refused too */
 #ifndef NORN_SHARD_MEMORY_H
 #define NORN_SHARD_MEMORY_H
