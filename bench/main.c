@@ -89,7 +89,8 @@ static void on_start(struct io *io, void *arg) {
 int main(int argc, char **argv) {
     static struct load load;
     struct load_options *options = &load.options;
-    *options = (struct load_options){.in_flight = 100, .pollers = 16, .polls = 10000, .connections = 100, .ns = "default", .seconds = 5, .warm_up = 1,
+    *options = (struct load_options){.in_flight = 100, .pollers = 16, .polls = 10000, .connections = 100, .ns = "default",
+                                     .seconds = 5, .warm_up = 1,
                                      .bytes = IO_DIRECT_ALIGN, .file = "norn-bench.disk"};
     io_addr_parse("127.0.0.1:7233", &options->address);
     for (size_t i = 0; argc > 1 && i < ARRAY_LEN(scenarios); i++)

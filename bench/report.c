@@ -51,7 +51,8 @@ void report_print(struct load *load) {
     if (io_is_terminal(load->io, IO_STDERR)) fprintf(stderr, "\n");
     printf("{\"scenario\": \"%s\"", load->options.scenario->name);
     if (phase == PHASE_SERVING) printf(", \"serving_at\": %.6f", load->serving_at);
-    else print_window(window, phase == PHASE_BACKLOG ? window->started : phase == PHASE_LISTS ? load->lists : window->completed);
+    else print_window(window, phase == PHASE_BACKLOG ? window->started
+                              : phase == PHASE_LISTS ? load->lists : window->completed);
     if (phase == PHASE_BACKLOG) {
         printf(", \"drain\": {\"open\": %" PRIu64, load->open);
         print_window(&load->second, load->second.completed);

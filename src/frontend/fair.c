@@ -55,9 +55,9 @@ static void wait_for_turn(struct fair *fair, struct call *call, bool must) {
     struct turn *turn = find_or_make(fair, call->ns->id);
     if (turn->count >= FAIR_WAITING_MAX && !must) {
         fair->refused++;
-        call_fail_status(call, status_exhausted(call->arena, EXHAUSTED_CAUSE(SYSTEM_OVERLOADED), EXHAUSTED_SCOPE(NAMESPACE),
-                                                "namespace %s has %u calls that wait for their turn on this server; try again"
-                                                " later", call->ns->name, turn->count));
+        call_fail_status(call, status_exhausted(call->arena, EXHAUSTED_CAUSE(SYSTEM_OVERLOADED),
+                                                EXHAUSTED_SCOPE(NAMESPACE), "namespace %s has %u calls that wait for"
+                                                " their turn on this server; try again later", call->ns->name, turn->count));
         return;
     }
     list_push_back(&turn->calls, &call->link);
