@@ -40,11 +40,11 @@ static size_t landmark_count(const struct journal *journal) {
 }
 
 static void note_landmark(struct journal *journal, const struct flight *flight) {
-    enum { LANDMARK_BYTES = 1 << 20 };
+    uint64_t step = journal->segment_bytes / 64;      /* a MiB usually */
     struct flight_place place = {journal->active.number, journal->active.offset, flight->first_sequence};
     size_t count = landmark_count(journal);
     const struct flight_place *last = count ? &landmarks(journal)[count - 1] : NULL;
-    if (last && last->segment == place.segment && place.offset < last->offset + LANDMARK_BYTES) return;
+    if (last && last->segment == place.segment && place.offset < last->offset + step) return;
     buf_append(&journal->landmarks, &place, sizeof place);
 }
 

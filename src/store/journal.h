@@ -32,7 +32,7 @@ struct journal {
     void *ctx;
 
     struct segment active, next;      /* next.number is 0: not ready */
-    struct buf landmarks;             /* of struct flight_place, oldest first: about one flight in each LANDMARK_BYTES */
+    struct buf landmarks;             /* of struct flight_place, oldest first: 64 in a segment at most */
     struct reach reach;               /* durable; number is 0: the file could not be made, and nothing heeds it */
     struct io_file reach_file;
     bool waits_for_reach;

@@ -274,12 +274,14 @@ static bool find_first(struct journal_scan *scan, uint64_t *next) {
     return above == count || above > 0;
 }
 
-/* The flight that the tables name, when it is where they say: what lies before it is in them. */
+/* The flight that the tables name, when it is where they say: what lies before it is in them. A segment without a header
+ * would be prepared anew, so it is read from its beginning, where damage shows. */
 static bool find_needed(struct journal_scan *scan, uint64_t *next, struct arena *arena, struct status *status) {
     const struct flight_place *needed = &scan->needed;
     size_t at = 0;
     while (at < scan_count(scan) && scan_segments(scan)[at].number != needed->segment) at++;
     if (!needed->segment || at == scan_count(scan) || needed->first_sequence > scan->applied + 1) return false;
+    if (scan_segments(scan)[at].state != SEGMENT_HEADER_GOOD) return false;
     char path[SEGMENT_PATH_MAX];
     struct window window;
     int64_t result = window_open(&window, scan->io, segment_path(&scan->folder, needed->segment, path));
