@@ -280,7 +280,7 @@ static bool audited(struct truth *truth) {
         unsigned life = world_incarnation(world, truth->server);
         if (!truth->restart_from) truth->restart_from = life;
         truth->strict = false;           /* calls meet a server that ends */
-        workload_end_node(world, truth->server, &truth->told[9]);
+        workload_end_node(world, truth->server, &truth->told[TOLD_SERVER_BY_AUDIT]);
         if (life > truth->restart_from) truth->audit = AUDIT_AFTER;
     }
     return truth->audit == AUDIT_DONE;
@@ -334,12 +334,12 @@ static void check(void *arg) {
 /* Clients and workers end first, then the server. */
 static bool ended(void *arg) {
     struct truth *truth = arg;
-    bool all = !truth->hostile || workload_end_node(truth->world, truth->hostile, &truth->told[9]);
+    bool all = !truth->hostile || workload_end_node(truth->world, truth->hostile, &truth->told[TOLD_HOSTILE]);
     for (unsigned i = 0; i < truth->client_count; i++)
-        all &= workload_end_node(truth->world, truth->clients[i], &truth->told[i]);
+        all &= workload_end_node(truth->world, truth->clients[i], &truth->told[TOLD_CLIENTS + i]);
     for (unsigned i = 0; i < truth->worker_count; i++)
-        all &= workload_end_node(truth->world, truth->workers[i], &truth->told[4 + i]);
-    return all && workload_end_node(truth->world, truth->server, &truth->told[8]);
+        all &= workload_end_node(truth->world, truth->workers[i], &truth->told[TOLD_WORKERS + i]);
+    return all && workload_end_node(truth->world, truth->server, &truth->told[TOLD_SERVER]);
 }
 
 static void report(void *arg) {

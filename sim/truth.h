@@ -65,6 +65,9 @@ struct truth_answer {
     uint64_t description, row;
 };
 
+/* The places in `told`. The audit ends the server once before its time. */
+enum { TOLD_CLIENTS, TOLD_WORKERS = 4, TOLD_SERVER = 8, TOLD_SERVER_BY_AUDIT, TOLD_HOSTILE, TOLD_COUNT };
+
 struct truth {
     struct world *world;
     struct model *model;
@@ -88,7 +91,7 @@ struct truth {
     struct truth_answer *answers;
     unsigned answer_count, restart_from; /* the server's life before the audit's restart */
     uint64_t terminations, describes, lists, starts, signals, cancels, queries, tasks, activities, heartbeats, histories, duplicates, dropped;
-    unsigned told[16];
+    unsigned told[TOLD_COUNT];           /* in which life each was told to end */
 };
 
 void truth_run_add(struct truth_run *run, const struct flow_event *event);

@@ -80,6 +80,18 @@ static struct cached *cached_get(struct worker *worker, const char *run_id) {
     return cached;
 }
 
+/* After a task that failed or timed out, the next is scheduled in history only when it starts, and so can be forgotten
+ * with its start (docs/durability.md). */
+static bool scheduled_by_start(const struct cached *cached, const struct flow_event *event) {
+    if (event->type != FLOW_EVENT(WORKFLOW_TASK_SCHEDULED)) return false;
+    for (size_t i = (size_t)event->id - 1; i-- > 0;) {
+        int type = cached->events[i].type;
+        if (type == FLOW_EVENT(WORKFLOW_TASK_FAILED) || type == FLOW_EVENT(WORKFLOW_TASK_TIMED_OUT)) return true;
+        if (type == FLOW_EVENT(WORKFLOW_TASK_COMPLETED)) return false;
+    }
+    return false;
+}
+
 /* Adds events that follow what is there; those that were only virtual before are replaced. False on a gap. */
 static bool cached_add(struct task *task, const PB(History__V1__History) *history) {
     struct cached *cached = task->cached;
@@ -87,7 +99,8 @@ static bool cached_add(struct task *task, const PB(History__V1__History) *histor
         struct flow_event event;
         flow_event_of(history->events[i], &event);
         if (event.id < 1 || (size_t)event.id > cached->count + 1) return false;
-        if (event.id <= task->lasting && (size_t)event.id <= model_seen(task->run) + 1)
+        bool lasting = event.id < task->lasting || (event.id == task->lasting && !scheduled_by_start(cached, &event));
+        if (lasting && (size_t)event.id <= model_seen(task->run) + 1)
             model_saw(task->run, history->events[i]);
         cached->count = (size_t)event.id - 1;
         if (cached->count == cached->cap) {
