@@ -75,7 +75,7 @@ static void clocks_start(struct io_node *node) {
 
 int64_t world_wall(const struct world *world, unsigned index) { return node_wall(world->nodes[index]); }
 
-void world_wall_step(struct world *world, unsigned index, int64_t ns) {
+void world_wall_jump(struct world *world, unsigned index, int64_t ns) {
     struct io_node *node = world_node_at(world, index);
     node->wall_offset += ns;
     if (ns < 0) world->wall_back -= ns;
@@ -84,11 +84,6 @@ void world_wall_step(struct world *world, unsigned index, int64_t ns) {
     else
         node->outage += ns;                             /* as good as a time in which it did nothing */
     trace_event(node, 0, SIM_wall_jump, false, 0, ns, 0);
-}
-
-void world_wall_jump(struct world *world, unsigned index, int64_t ns) {
-    world->fault_hits[ns < 0 ? FAULT_JUMP_BACK : FAULT_JUMP_FORWARD]++;
-    world_wall_step(world, index, ns);
 }
 
 /* ---- starting ---- */

@@ -142,7 +142,7 @@ struct step {
 
 static void wobble_step(struct world *world, void *arg) {
     struct step *step = arg;
-    if (!world_is_calm(world)) world_wall_step(world, step->node, step->ns);
+    if (!world_is_calm(world)) world_wall_jump(world, step->node, step->ns);
     world_free(step);
 }
 

@@ -177,10 +177,8 @@ void world_slow(struct world *world, unsigned node, int64_t factor, int64_t dura
 /* Memory is exhausted at the n-th allocation on a loop from now: the process ends there, as mem.h says. 0 takes it
  * back. */
 void world_exhaust_memory(struct world *world, unsigned node, uint64_t allocation);
-/* Moves its wall clock. */
+/* Moves its wall clock; which kind of fault that is, and that it struck, the caller knows. */
 void world_wall_jump(struct world *world, unsigned node, int64_t ns);
-/* The same, for a kind of fault that is counted elsewhere. */
-void world_wall_step(struct world *world, unsigned node, int64_t ns);
 /* The wall clock of a node. */
 int64_t world_wall(const struct world *world, unsigned node);
 /* Jumps of a node's wall clock forward: it showed `before`, then `after`. How many. */
