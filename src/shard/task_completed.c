@@ -107,10 +107,14 @@ static void heartbeat_timed_out(struct engine *engine, struct exec *exec, struct
 
 /* ---- completions that succeed ---- */
 
-/* The name goes into the state, which each later record carries. */
-static bool good_sticky(struct engine *engine, const RespondWorkflowTaskCompletedRequest *request) {
+/* These go into the state, which records carry again and again. NULL: they are fine. */
+static const char *check_names(struct engine *engine, const RespondWorkflowTaskCompletedRequest *request) {
     const TaskQueue *queue = request->sticky_attributes ? request->sticky_attributes->worker_task_queue : NULL;
-    return !queue || strlen(queue->name) <= limit_or(engine->limits.id_length_max, ID_LENGTH_MAX);
+    if (queue && strlen(queue->name) > limit_or(engine->limits.id_length_max, ID_LENGTH_MAX))
+        return "TaskQueue length exceeds limit.";
+    if (request->worker_version_stamp && strlen(request->worker_version_stamp->build_id) > BUILD_ID_MAX)
+        return "Build ID exceeds configured limit.workerBuildIdSize, use a shorter build ID.";
+    return NULL;
 }
 
 static void set_sticky(struct exec *exec, const RespondWorkflowTaskCompletedRequest *request) {
@@ -185,8 +189,9 @@ void engine_respond_workflow_task_completed(struct engine *engine, struct call *
         call_fail(call, STATUS_FAILED_PRECONDITION, "Workflow task completion pagination is not enabled.");
         return;
     }
-    if (!good_sticky(engine, request)) {
-        call_fail(call, STATUS_INVALID_ARGUMENT, "TaskQueue length exceeds limit.");
+    const char *wrong = check_names(engine, request);
+    if (wrong) {
+        call_fail(call, STATUS_INVALID_ARGUMENT, "%s", wrong);
         return;
     }
     struct exec *exec = find_task(engine, call, engine_respond_workflow_task_completed, token);

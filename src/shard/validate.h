@@ -7,7 +7,7 @@
 #include "base/status.h"
 #include "shard/pb.h"
 
-enum { ID_LENGTH_MAX = 1000, FAIRNESS_KEY_MAX = 64 };
+enum { ID_LENGTH_MAX = 1000, FAIRNESS_KEY_MAX = 64, BUILD_ID_MAX = 255 };
 /* About 100 years; longer lengths of time are cut to this. */
 #define DURATION_MAX_NS (100LL * 365 * 24 * 3600 * 1000000000)
 
