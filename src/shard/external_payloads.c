@@ -9,8 +9,15 @@ struct sum {
 
 static void visit(const ProtobufCMessage *message, struct sum *sum);
 
+/* Sizes are a client's word: nonsense counts as none, and a sum that is too large stays at the most. */
+static int64_t add_size(int64_t sum, int64_t size) {
+    if (size <= 0) return sum;
+    return size > INT64_MAX - sum ? INT64_MAX : sum + size;
+}
+
 static void visit_payload(const Payload *payload, struct sum *sum) {
-    for (size_t i = 0; i < payload->n_external_payloads; i++) sum->bytes += payload->external_payloads[i]->size_bytes;
+    for (size_t i = 0; i < payload->n_external_payloads; i++)
+        sum->bytes = add_size(sum->bytes, payload->external_payloads[i]->size_bytes);
     sum->count += (int64_t)payload->n_external_payloads;
 }
 
@@ -52,6 +59,6 @@ void external_payloads_count(struct exec *exec, const HistoryEvent *event) {
     if (event->user_metadata) visit(&event->user_metadata->base, &sum);
     if (!sum.count) return;
     exec->info->external_payload_count += sum.count;
-    exec->info->external_payload_bytes += sum.bytes;
+    exec->info->external_payload_bytes = add_size(exec->info->external_payload_bytes, sum.bytes);
     exec_touch(exec, STATE_INFO);
 }

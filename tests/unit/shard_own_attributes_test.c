@@ -40,12 +40,30 @@ static RespondWorkflowTaskCompletedRequest completion(const PollWorkflowTaskQueu
     return request;
 }
 
-static void complete_as(struct bench *bench, const char *build_id) {
+static struct status try_complete_as(struct bench *bench, const char *build_id) {
     Temporal__Api__Common__V1__WorkerVersionStamp stamp = TEMPORAL__API__COMMON__V1__WORKER_VERSION_STAMP__INIT;
     stamp.build_id = pb_text(build_id);
     RespondWorkflowTaskCompletedRequest request = completion(bench_poll(bench, "queue"));
     if (*build_id) request.worker_version_stamp = &stamp;
-    assert_true(status_ok(bench_do(bench, engine_respond_workflow_task_completed, &request.base)));
+    return bench_do(bench, engine_respond_workflow_task_completed, &request.base);
+}
+
+static void complete_as(struct bench *bench, const char *build_id) {
+    assert_true(status_ok(try_complete_as(bench, build_id)));
+}
+
+/* Twenty of them are kept with each run. */
+static void build_ids_have_a_limit(struct bench *bench) {
+    char id[257];
+    memset(id, 'x', sizeof id);
+    id[256] = 0;
+    bench_start(bench, "w");
+    struct status status = try_complete_as(bench, id);
+    assert_int_equal(status.code, STATUS_INVALID_ARGUMENT);
+    assert_non_null(strstr(status.message, "Build ID"));
+    bench_start(bench, "other");
+    id[255] = 0;
+    complete_as(bench, id);
 }
 
 static void who_worked_on_a_run(struct bench *bench) {
@@ -110,15 +128,9 @@ static void a_sticky_failure_does_not_count(struct bench *bench) {
     }
 }
 
-static void payloads_kept_elsewhere(struct bench *bench) {
-    Temporal__Api__Common__V1__Payload__ExternalPayloadDetails details =
-        TEMPORAL__API__COMMON__V1__PAYLOAD__EXTERNAL_PAYLOAD_DETAILS__INIT, *all[] = {&details, &details};
-    details.size_bytes = 1024;
-    Payload payload = TEMPORAL__API__COMMON__V1__PAYLOAD__INIT, *one = &payload;
-    payload.external_payloads = all;
-    payload.n_external_payloads = 2;
+static struct status signal_with(struct bench *bench, Payload **payload) {
     Payloads payloads = TEMPORAL__API__COMMON__V1__PAYLOADS__INIT;
-    payloads.payloads = &one;
+    payloads.payloads = payload;
     payloads.n_payloads = 1;
     Temporal__Api__Workflowservice__V1__SignalWorkflowExecutionRequest signal =
         TEMPORAL__API__WORKFLOWSERVICE__V1__SIGNAL_WORKFLOW_EXECUTION_REQUEST__INIT;
@@ -127,16 +139,43 @@ static void payloads_kept_elsewhere(struct bench *bench) {
     signal.workflow_execution = &target;
     signal.signal_name = pb_text("go");
     signal.input = &payloads;
+    return bench_do(bench, engine_signal_workflow_execution, &signal.base);
+}
+
+static void payloads_kept_elsewhere(struct bench *bench) {
+    Temporal__Api__Common__V1__Payload__ExternalPayloadDetails details =
+        TEMPORAL__API__COMMON__V1__PAYLOAD__EXTERNAL_PAYLOAD_DETAILS__INIT, *all[] = {&details, &details};
+    details.size_bytes = 1024;
+    Payload payload = TEMPORAL__API__COMMON__V1__PAYLOAD__INIT, *one = &payload;
+    payload.external_payloads = all;
+    payload.n_external_payloads = 2;
     bench_start(bench, "w");
     for (int i = 0; i < 2; i++) {
         if (i) bench_poll(bench, "queue");        /* the second one is held back */
-        assert_true(status_ok(bench_do(bench, engine_signal_workflow_execution, &signal.base)));
+        assert_true(status_ok(signal_with(bench, &one)));
     }
     assert_true(status_ok(bench_terminate(bench, "w")));
     bench_restart(bench, true);
     assert_int_equal(info(bench)->external_payload_count, 4);
     assert_int_equal(info(bench)->external_payload_size_bytes, 4096);
     assert_string_equal(shown(bench), "{\"TemporalExternalPayloadCount\":4,\"TemporalExternalPayloadSizeBytes\":4096}");
+}
+
+/* Sizes are what the client says. */
+static void sizes_of_payloads_that_cannot_be(struct bench *bench) {
+    static const int64_t sizes[] = {INT64_MAX, INT64_MAX, -5, INT64_MIN};
+    Temporal__Api__Common__V1__Payload__ExternalPayloadDetails details[ARRAY_LEN(sizes)], *all[ARRAY_LEN(sizes)];
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        temporal__api__common__v1__payload__external_payload_details__init(all[i] = &details[i]);
+        details[i].size_bytes = sizes[i];
+    }
+    Payload payload = TEMPORAL__API__COMMON__V1__PAYLOAD__INIT, *one = &payload;
+    payload.external_payloads = all;
+    payload.n_external_payloads = ARRAY_LEN(all);
+    bench_start(bench, "w");
+    for (int i = 0; i < 2; i++) assert_true(status_ok(signal_with(bench, &one)));
+    assert_int_equal(info(bench)->external_payload_count, 2 * ARRAY_LEN(sizes));
+    assert_true(info(bench)->external_payload_size_bytes == INT64_MAX);
 }
 
 static void in_world(void **state) { assert_int_equal(bench_run((void (*)(struct bench *))*state), 0); }
@@ -146,10 +185,12 @@ static void in_world(void **state) { assert_int_equal(bench_run((void (*)(struct
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(who_worked_on_a_run),
+        TEST(build_ids_have_a_limit),
         TEST(tasks_that_fail_again_and_again),
         TEST(tasks_that_time_out),
         TEST(a_sticky_failure_does_not_count),
         TEST(payloads_kept_elsewhere),
+        TEST(sizes_of_payloads_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
