@@ -168,7 +168,10 @@ static int64_t move_reach(struct journal *journal) {
     int64_t result = reach_write(journal->io, &journal->folder, journal->reach_file, &next);
     CHECKF(result >= 0 || result == -IO_ENOSPC, "writing the journal's reach failed: %s; stopping",
            io_error_text(result));
-    if (result < 0) return result;      /* on a copy-on-write file system; tried again */
+    if (result < 0) {                   /* on a copy-on-write file system; tried again */
+        if (journal->waits_for_reach) journal->wants_reserve = journal->has_reserve;
+        return result;
+    }
     journal->reach = next;
     if (journal->waits_for_reach) journal_kick(journal);
     return 0;
@@ -197,9 +200,8 @@ static bool look_is_due(const struct journal *journal) {
 
 /* One piece of work; false: there was none. */
 static bool work(struct journal *journal) {
-    if (keeper_reach_is_due(journal)) {
-        return move_reach(journal) >= 0;
-    } else if (journal->wants_reserve && journal->has_reserve) {
+    if (keeper_reach_is_due(journal) && move_reach(journal) >= 0) return true;
+    if (journal->wants_reserve && journal->has_reserve) {
         give_reserve(journal);
         measure(journal);
         if (journal->blocked) prepare_next(journal);
