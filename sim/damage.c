@@ -23,6 +23,7 @@ struct damage {
     unsigned node;
     struct folder before, old;           /* as the journal was before the damage; and at an earlier end */
     bool pending;
+    bool spoiled;                        /* a file has a sector that cannot be read; it may have got another name since */
     uint64_t serving;                    /* how often the server had begun to serve when it was done */
 };
 
@@ -109,6 +110,7 @@ static void do_damage(struct damage *damage, enum fault kind, const struct copy 
         break;
     case FAULT_LATENT_SECTOR:
         world_disk_spoil(damage->world, damage->node, copy->path, offset / SECTOR * SECTOR, SECTOR);
+        damage->spoiled = true;
         break;
     case FAULT_MISSING_FILE:
         world_disk_remove(damage->world, damage->node, copy->path);
@@ -143,13 +145,27 @@ void damage_strike(struct damage *damage) {
     }
 }
 
+/* A sector that no start had read before: the disk is mended as it is now, for the server has written since. */
+static bool spoiled_told(struct damage *damage, struct bytes text) {
+    static const char before[] = "cannot read journal segment ";
+    const char *at = memmem(text.data, text.len, before, sizeof before - 1), *end = (const char *)text.data + text.len;
+    if (!at || !damage->spoiled) return false;
+    char path[64] = "";
+    at += sizeof before - 1;
+    for (size_t i = 0; i < sizeof path - 1 && at < end && *at != ':'; i++) path[i] = *at++;
+    world_disk_spoil(damage->world, damage->node, path, 0, 0);
+    damage->spoiled = false;
+    return true;
+}
+
 bool damage_told(struct damage *damage, struct bytes text) {
     static const char *const words[] = {"the journal is damaged", "cannot read journal segment",
                                         "journal segments are missing", "has no segments"};
     bool told = false;
     for (size_t i = 0; i < ARRAY_LEN(words); i++) told |= memmem(text.data, text.len, words[i], strlen(words[i])) != NULL;
     bool served = world_serving(damage->world) != damage->serving;     /* then it was harmless, and this is another matter */
-    if (!told || !damage->pending || served) return false;
+    if (!damage->pending || served) return spoiled_told(damage, text);
+    if (!told) return false;
     damage->pending = false;
     folder_put(damage, &damage->before);
     return true;
