@@ -233,7 +233,7 @@ const Builder = struct {
         return .{ .cwd_relative = n.b.fmt("{s}/lib{s}.a", .{ n.lib_dir, name }) };
     }
 
-    fn tls(n: *Builder, o: Options) *std.Build.Step.Compile {
+    fn tlsModule(n: *Builder, o: Options) *std.Build.Module {
         const m = n.b.createModule(.{
             .target = o.target,
             .optimize = o.optimize,
@@ -246,6 +246,11 @@ const Builder = struct {
         m.addIncludePath(.{ .cwd_relative = "/usr/include/android" });
         m.addIncludePath(n.b.path("src"));
         n.addFiles(m, o, n.sources.tls);
+        return m;
+    }
+
+    fn tls(n: *Builder, o: Options) *std.Build.Step.Compile {
+        const m = n.tlsModule(o);
         const dir = n.b.fmt("{s}/android", .{n.lib_dir});
         for ([_][]const u8{ "ssl", "crypto" }) |lib| {
             m.addObjectFile(.{ .cwd_relative = n.b.fmt("{s}/lib{s}.so.0", .{ dir, lib }) });
@@ -421,6 +426,15 @@ pub fn build(b: *std.Build) void {
     if (cross.uring) |lib| aarch64_step.dependOn(&lib.step);
     if (cross.sim) |lib| aarch64_step.dependOn(&lib.step);
     if (sources.has_main) aarch64_step.dependOn(&n.library("main", aarch64, &.{"src/main.c"}, false).step);
+    if (sources.has_sim_main) {
+        aarch64_step.dependOn(&n.library("sim_main", aarch64, &.{"sim/main.c"}, true).step);
+        aarch64_step.dependOn(&n.library("replay", aarch64, sources.replay, true).step);
+    }
+    if (sources.bench.len > 0) aarch64_step.dependOn(&n.library("bench", aarch64, sources.bench, false).step);
+    if (sources.tls.len > 0) {
+        const tls = b.addLibrary(.{ .name = "norn_tls", .root_module = n.tlsModule(aarch64), .linkage = .static, .use_llvm = true });
+        aarch64_step.dependOn(&tls.step);
+    }
 
     const seam = b.addSystemCommand(&.{python(b)});
     seam.addFileArg(b.path("tools/check_seam.py"));

@@ -47,6 +47,10 @@ start_server "$TEST_DIR/open" --http 0.0.0.0:0 --insecure
 check "an open address is logged" 0 '"level":"warn","message":"listening beyond loopback.*"listener":"http","address":"0.0.0.0:' \
     cat "$TEST_DIR/open.log"
 stop_server || failures=1
+check "io_uring is not allowed" 1 'io_uring is not allowed here .*Operation not permitted' \
+    "${NORN_PYTHON:-python3}" "$here/without_uring.py" "$NORN" server --data "$TEST_DIR/never"
+check "what to allow" 1 'docker run --security-opt seccomp=' \
+    "${NORN_PYTHON:-python3}" "$here/without_uring.py" "$NORN" server --data "$TEST_DIR/never"
 check "no server" 3 'connection refused; is the server running\?' "$NORN" workflow list --address 127.0.0.1:1
 check "bad address" 2 'expected HOST:PORT' "$NORN" workflow list --address nonsense
 check "api" 0 '^StartWorkflowExecution +done' "$NORN" api
