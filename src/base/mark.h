@@ -31,10 +31,15 @@
     X(IDLE_RECOVERED, 50, "recovery left a run in SQLite")                                                     \
     X(VALUE_RECOVERED, 50, "recovery found a node value in the journal")                                       \
     X(DAMAGE_TOLD, 200, "damage of the journal was reported")                                                  \
+    X(READ_FAILED, 0, "a read of the database failed, and the store went on")                                  \
+    X(WRITE_UNREAD, 0, "a transaction was tried again, as a read in it failed")                                \
     /* executions in memory */                                                                                 \
     X(EVICTED, 50, "a run left memory")                                                                        \
     X(LOADED, 50, "a run came back from SQLite")                                                               \
     X(LOAD_BEATEN, 100, "a run came into memory while it was being loaded")                                    \
+    X(LOAD_FAILED, 0, "a run could not be read")                                                               \
+    X(LOAD_AGAIN, 0, "a run that could not be read was asked for again")                                       \
+    X(TASK_PUT_BACK, 0, "a task went back to its queue, as its run could not be read")                         \
     X(LOAD_STALE, 2000, "a load was asked for again, as the run had changed meanwhile")                        \
     X(CALL_PARKED, 50, "a call waited for a load")                                                             \
     X(TASK_PARKED, 50, "a task and its poll waited for a load")                                                \

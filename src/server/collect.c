@@ -43,6 +43,7 @@ static void collect_engine(const struct engine *engine, struct metrics_page *pag
     metrics_counter(page, "norn_workflows_started", "Runs that began", NULL, (double)stats.workflows_started);
     metrics_counter(page, "norn_workflows_closed", "Runs that ended", NULL, (double)stats.workflows_closed);
     metrics_counter(page, "norn_execution_loads", "Executions read back from the store", NULL, (double)stats.loads);
+    metrics_counter(page, "norn_execution_loads_failed", "Reads of executions that failed", NULL, (double)stats.loads_failed);
     metrics_gauge(page, "norn_execution_loads_waiting", "Reads of executions that wait for memory", NULL,
                   (double)stats.loads_waiting);
     metrics_counter(page, "norn_execution_evictions", "Executions that left memory", NULL, (double)stats.evictions);
@@ -90,6 +91,7 @@ static void collect_store(const struct store *store, struct metrics_page *page) 
                   (double)stats.checkpoint_lag_ns / 1e9);
     metrics_gauge(page, "norn_checkpoint_lag_bytes", "Journal bytes since the last checkpoint", NULL,
                   (double)stats.bytes_since_checkpoint);
+    metrics_counter(page, "norn_store_read_errors", "Reads of the database that failed", NULL, (double)stats.read_errors);
     metrics_counter(page, "norn_images", "Images of executions written", NULL, (double)stats.images);
     metrics_gauge(page, "norn_disk_free_bytes", "Free space of the data folder's disk", NULL, (double)stats.disk_free);
     metrics_gauge(page, "norn_disk_full", "1 while writes are refused for want of space", NULL, stats.full);

@@ -276,6 +276,11 @@ static void fail_start(struct server *server, struct status status) {
     buf_free(&line);
 }
 
+static void reads_fail(void *ctx, const char *error, uint64_t count) {
+    const struct server *server = ctx;
+    LOG(server->io, LOG_ERROR, "the database could not be read", LOG_TEXT("error", error), LOG_UINT("failed", count));
+}
+
 static struct status open_store(struct server *server, struct arena *arena) {
     const struct config *config = server->config;
     struct store_options options = {.dir = config->data, .loops = server->loop_count,
@@ -284,7 +289,8 @@ static struct status open_store(struct server *server, struct arena *arena) {
                                     .checkpoint_bytes = config->store_checkpoint_bytes,
                                     .checkpoint_ns = config->store_checkpoint_interval,
                                     .cache_bytes = memory_budget_of(config->memory, server->loop_count).sqlite_cache,
-                                    .no_datasync = config->store_no_datasync};
+                                    .no_datasync = config->store_no_datasync,
+                                    .reads_fail = reads_fail, .reads_fail_ctx = server};
     struct store_recovery recovery = server_recovery(server);
     return store_open(server->io, &options, &recovery, arena, &server->store);
 }

@@ -76,7 +76,7 @@ struct engine {
     int64_t timer_at;                  /* wall time that the timer is set for; 0: not set */
     struct io_hook hook;               /* evicts after a batch */
 
-    struct heap waits;                 /* struct wait: calls that wait here, by deadline */
+    struct heap waits;                 /* struct wait: what waits here, by deadline */
     uint64_t wait_count;
     struct io_op wait_timer;
     int64_t wait_timer_at;

@@ -7,6 +7,7 @@
 #include "base/plant.h"
 #include "shard/deadline_heap.h"
 #include "shard/exec_codec.h"
+#include "shard/load_failed.h"
 #include "shard/memory.h"
 #include "shard/recover.h"
 
@@ -233,21 +234,29 @@ static bool same_key(const struct store_key *a, const struct store_key *b) {
            memcmp(a->run_id, b->run_id, RUN_ID_LEN) == 0 && strcmp(a->workflow_id, b->workflow_id) == 0;
 }
 
+struct call *directory_unpark(struct parked *parked) {
+    parked->call->on_cancel = NULL;
+    parked->call->waiter = parked->waiter;
+    return parked->call;
+}
+
 static void run_parked(struct engine *engine, struct load *load) {
     for (struct list *it; (it = list_pop_front(&load->parked));) {
         struct parked *parked = LIST_ENTRY(it, struct parked, link);
-        struct call *call = parked->call;
-        call->on_cancel = NULL;
-        call->waiter = parked->waiter;
+        struct call *call = directory_unpark(parked);
         if (parked->again) parked->again(engine, call);
         else engine_start_task(engine, &parked->name, &parked->task, call);
         mem_free(parked);
     }
 }
 
-static void loaded(void *ctx, const struct store_image *image) {
+static void loaded(void *ctx, struct status status, const struct store_image *image) {
     struct load *load = ctx;
     struct engine *engine = load->engine;
+    if (!status_ok(status)) {
+        load_failed(engine, load, status);
+        return;
+    }
     list_remove(&load->link);
     /* Whoever made the token up chose the hash too: with another one the run belongs to another loop, perhaps. */
     if (image && load->key.hash && image->hash != load->key.hash) image = NULL;
@@ -298,6 +307,7 @@ static struct load *load_for(struct engine *engine, const struct store_key *key)
     memcpy(load->workflow_id, key->workflow_id ? key->workflow_id : "", len);
     load->key.workflow_id = load->workflow_id;
     list_init(&load->parked);
+    list_init(&load->held);
     list_push_back(&engine->loads, &load->link);
     memory_load(engine, load);
     return load;
@@ -306,7 +316,7 @@ static struct load *load_for(struct engine *engine, const struct store_key *key)
 void directory_load_idle(struct engine *engine, uint64_t number) {
     if (resident(engine, number)) return;
     struct store_key key = {.execution = number};
-    load_for(engine, &key);
+    load_for(engine, &key)->due = true;
 }
 
 void directory_doubt(struct engine *engine, struct exec *exec) {
@@ -364,6 +374,7 @@ void directory_stop(struct engine *engine) {
             call_fail(parked->call, STATUS_UNAVAILABLE, "the server is shutting down");
             mem_free(parked);
         }
+        for (struct list *one; (one = list_pop_front(&load->held));) mem_free(LIST_ENTRY(one, struct parked, link));
     }
 }
 

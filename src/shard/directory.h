@@ -26,7 +26,11 @@ struct load {
     struct list wait_link;             /* engine.loads_waiting, until it begins */
     struct engine *engine;
     struct list parked;
+    struct list held;                  /* tasks that go back to their queues before it is tried again (load_failed.h) */
+    struct wait again;                 /* until it is tried again */
     struct store_key key;              /* its workflow_id is `workflow_id` */
+    bool due;                          /* a deadline waits for it */
+    unsigned failures;                 /* in a row */
     bool stale;                        /* a run that it may bring left memory since: what was read may be older */
     uint64_t successor;                /* the execution that is in doubt until this has ended; 0: none */
     char workflow_id[];
@@ -46,6 +50,8 @@ void directory_park(struct load *load, struct call *call, engine_call_fn *again)
 void directory_park_task(struct load *load, struct call *poll, const struct queue_name *name,
                          const struct queue_task *task);
 
+/* The call is as it was before it was parked. */
+struct call *directory_unpark(struct parked *parked);
 /* Asks the store; memory_load says when. */
 void directory_begin_load(struct load *load);
 

@@ -110,7 +110,7 @@ void engine_explain(struct engine *engine, struct call *call);
 
 struct engine_stats {
     uint64_t resident, resident_bytes, open, transitions, workflows_started, workflows_closed, loads, evictions;
-    uint64_t deadlines, loads_waiting;
+    uint64_t deadlines, loads_waiting, loads_failed;
 };
 struct engine_stats engine_stats(const struct engine *engine);
 

@@ -1,4 +1,4 @@
-/* waits: calls that wait inside the engine until something happens or their time is over. One timer serves all. */
+/* waits: what waits inside the engine until something happens or its time is over: calls, mostly. One timer serves all. */
 #ifndef NORN_SHARD_WAITS_H
 #define NORN_SHARD_WAITS_H
 
@@ -11,7 +11,7 @@ struct wait {
     struct heap_node node;             /* engine.waits, by io_now deadline */
     struct list link;                  /* whoever waits */
     struct engine *engine;
-    struct call *call;
+    struct call *call;                 /* NULL: something else waits */
     void (*expired)(struct engine *engine, struct wait *wait);   /* its time is over; it is in no heap any more */
 };
 

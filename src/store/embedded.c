@@ -597,6 +597,7 @@ static struct store_stats stats(const struct store *base) {
         .checkpoints = store->checkpoints,
         .images = store->images,
         .loads = store->loads,
+        .read_errors = store->read_errors,
         .disk_free = (uint64_t)journal->disk_free,
         .commit_ns_last = journal->commit_ns_last,
         .datasync_ns_last = journal->datasync_ns_last,

@@ -151,7 +151,7 @@ struct load_request {
     struct embedded_loop *loop;
     struct arena arena;
     struct store_key key;
-    void (*found)(void *ctx, const struct store_image *image);
+    store_loaded_fn *loaded;
     void *ctx;
     const struct store_image *image;
     enum database_result result;
@@ -177,7 +177,8 @@ struct embedded {
     struct io_helper *write_helper, *load_helper, *list_helper;
     struct database writer, loader, lister;
     struct writer_job *writer_jobs, **writer_jobs_last;      /* the first is at work */
-    unsigned writer_refused;          /* how often it found no room since it last had some */
+    unsigned writer_refused;          /* how often in a row it changed nothing, */
+    enum database_result writer_refusal;      /* and why: DATABASE_FULL, DATABASE_UNREAD */
     struct presence presence;
     struct embedded_loop *loops[IO_LOOPS_MAX];
     unsigned loop_count;
@@ -192,6 +193,8 @@ struct embedded {
     bool opening_writes, closing_waits;
     unsigned farewells;
     uint64_t checkpoints, images, loads;
+    uint64_t read_errors, read_errors_told;
+    int64_t tell_at;                  /* io_now: not before */
     int64_t checkpoint_ns_last;
 };
 
@@ -229,7 +232,7 @@ void writer_run(struct embedded *store, struct writer_job *job);
 void round_init(struct embedded *store);
 void round_joined(struct embedded *store);            /* a loop was attached */
 void round_durable(struct embedded *store);           /* more is durable: the round may be written */
-void round_refuse(struct embedded *store);            /* the disk is full: whoever waits gets an error */
+void round_refuse(struct embedded *store);            /* the writer cannot go on: whoever waits gets an error */
 void embedded_list(struct store_loop *base, const struct store_list *list,
                    void (*done)(void *ctx, const struct store_rows *rows), void *ctx);
 void embedded_count(struct store_loop *base, const struct store_list *list,
@@ -238,8 +241,9 @@ void embedded_count(struct store_loop *base, const struct store_list *list,
 
 /* load.c */
 void load_init(struct embedded *store);
-void embedded_load(struct store_loop *base, const struct store_key *key,
-                   void (*found)(void *ctx, const struct store_image *image), void *ctx);
+void embedded_load(struct store_loop *base, const struct store_key *key, store_loaded_fn *done, void *ctx);
+/* On loop 0: a read failed. Counts it, and tells options.reads_fail when it is time. */
+void embedded_read_failed(struct embedded *store, const char *error);
 
 /* recovery.c: on the opening fiber, with the writer connected and `meta` read. */
 struct status embedded_recover(struct embedded *store, const struct store_recovery *recovery, struct arena *arena);

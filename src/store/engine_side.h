@@ -18,8 +18,7 @@ struct store_ops {
     void (*resume)(struct store_loop *loop);
     void (*checkpoint)(struct store_loop *loop, void (*done)(void *ctx), void *ctx);
     bool (*may_have)(const struct store_loop *loop, uint64_t hash);
-    void (*load)(struct store_loop *loop, const struct store_key *key,
-                 void (*found)(void *ctx, const struct store_image *image), void *ctx);
+    void (*load)(struct store_loop *loop, const struct store_key *key, store_loaded_fn *done, void *ctx);
     void (*list)(struct store_loop *loop, const struct store_list *list,
                  void (*done)(void *ctx, const struct store_rows *), void *ctx);
     void (*count)(struct store_loop *loop, const struct store_list *list,

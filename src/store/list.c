@@ -32,6 +32,8 @@ static struct status status_of(struct query *query) {
     case DATABASE_FULL:
         return status_make(&query->arena, STATUS_RESOURCE_EXHAUSTED, "the disk is full: lists cannot be brought up to date"
                            " until there is room");
+    case DATABASE_UNREAD:
+        return status_make(&query->arena, STATUS_UNAVAILABLE, "the list could not be read: %s", query->error);
     default: return status_make(&query->arena, STATUS_INTERNAL, "%s", query->error);
     }
 }
@@ -62,6 +64,7 @@ static void on_run(struct io *io, struct io_op *op) {
     work->queries_running = NULL;
     for (struct query *next; query; query = next) {
         next = query->next;
+        if (query->result == DATABASE_UNREAD) embedded_read_failed(work->store, query->error);
         query->msg.receive = answer;
         io_post(io, query->loop->index, &query->msg);
     }
@@ -176,7 +179,8 @@ void round_init(struct embedded *store) {
 static void refuse(struct embedded *store, struct query *query) {
     for (struct query *next; query; query = next) {
         next = query->next;
-        query->result = DATABASE_FULL;
+        query->result = store->writer_refusal;
+        query->error = "it cannot be brought up to date while reads of the database fail";
         query->msg.receive = answer;
         io_post(store->io, query->loop->index, &query->msg);
     }

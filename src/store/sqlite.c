@@ -88,8 +88,13 @@ enum database_result database_failed(struct database *db, struct arena *arena, c
     bool io = (code & 0xff) == SQLITE_IOERR || (code & 0xff) == SQLITE_CANTOPEN;
     *error = arena_printf(arena, "SQLite: %s (code %d)%s%s", text, code, io && db->vfs.error ? ": " : "",
                           io && db->vfs.error ? io_error_text(db->vfs.error) : "");
-    if ((code & 0xff) == SQLITE_FULL) return DATABASE_FULL;
-    return (code & 0xff) == SQLITE_ERROR ? DATABASE_REFUSED : DATABASE_FAILED;
+    switch (code & 0xff) {
+    case SQLITE_FULL: return DATABASE_FULL;
+    case SQLITE_ERROR: return DATABASE_REFUSED;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return DATABASE_DAMAGED;
+    default: return code == SQLITE_IOERR_READ && !db->vfs.write_failed ? DATABASE_UNREAD : DATABASE_FAILED;
+    }
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------------- */

@@ -45,6 +45,8 @@ enum database_result {
     DATABASE_CRASHED,         /* simulator: unwind, touch nothing */
     DATABASE_NEWER,           /* the format is of a later build */
     DATABASE_REFUSED,         /* a filter or a page token that makes no sense; the text says why */
+    DATABASE_UNREAD,          /* a read failed; nothing was changed, and it may be tried again */
+    DATABASE_DAMAGED,         /* what was read cannot be right */
     DATABASE_FAILED,          /* the text says how */
 };
 

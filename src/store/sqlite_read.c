@@ -125,9 +125,9 @@ enum database_result database_load(struct database *db, const struct store_key *
     if (good && !sound) {
         *error = arena_printf(arena, "history_events of execution %llu does not add up: the database is damaged",
                               (unsigned long long)image->execution);
-        return DATABASE_FAILED;
+        return DATABASE_DAMAGED;
     }
-    *out = image;
+    *out = good ? image : NULL;
     return result;
 }
 

@@ -39,6 +39,11 @@ static int code_of(struct vfs *vfs, int64_t result, int otherwise) {
     return otherwise;
 }
 
+static int code_of_write(struct vfs *vfs, int64_t result, int otherwise) {
+    if (result < 0 && result != -IO_ENOSPC) vfs->write_failed = true;
+    return code_of(vfs, result, otherwise);
+}
+
 /* ---- files ----------------------------------------------------------------------------------------------------- */
 
 static int sync_folder(struct vfs *vfs, const char *path) {
@@ -49,7 +54,7 @@ static int sync_folder(struct vfs *vfs, const char *path) {
     memcpy(folder, path, len);
     folder[len] = 0;
     const char *name = !slash ? "." : len ? folder : "/";
-    return code_of(vfs, io_help_dir_sync(vfs->helper, name), SQLITE_IOERR_DIR_FSYNC);
+    return code_of_write(vfs, io_help_dir_sync(vfs->helper, name), SQLITE_IOERR_DIR_FSYNC);
 }
 
 static int file_close(sqlite3_file *base) {
@@ -73,13 +78,13 @@ static int file_read(sqlite3_file *base, void *data, int len, sqlite3_int64 offs
 static int file_write(sqlite3_file *base, const void *data, int len, sqlite3_int64 offset) {
     struct vfs_file *file = file_of(base);
     int64_t result = io_help_write(file->vfs->helper, file->file, data, (size_t)len, (uint64_t)offset);
-    return code_of(file->vfs, result, SQLITE_IOERR_WRITE);
+    return code_of_write(file->vfs, result, SQLITE_IOERR_WRITE);
 }
 
 static int file_truncate(sqlite3_file *base, sqlite3_int64 size) {
     struct vfs_file *file = file_of(base);
     int64_t result = io_help_truncate(file->vfs->helper, file->file, (uint64_t)size);
-    return code_of(file->vfs, result, SQLITE_IOERR_TRUNCATE);
+    return code_of_write(file->vfs, result, SQLITE_IOERR_TRUNCATE);
 }
 
 static int file_sync(sqlite3_file *base, int flags) {
@@ -87,7 +92,7 @@ static int file_sync(sqlite3_file *base, int flags) {
     struct vfs_file *file = file_of(base);
     int64_t result = io_help_sync(file->vfs->helper, file->file);
     if (result == -IO_ENOSPC) result = -IO_EIO;      /* after a failed sync nothing is known of what was written */
-    int code = code_of(file->vfs, result, SQLITE_IOERR_FSYNC);
+    int code = code_of_write(file->vfs, result, SQLITE_IOERR_FSYNC);
     if (code != SQLITE_OK || !file->folder_unsynced) return code;
     code = sync_folder(file->vfs, file->path);
     if (code == SQLITE_OK) file->folder_unsynced = false;

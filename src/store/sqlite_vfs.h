@@ -32,6 +32,7 @@ struct vfs {
     char name[32];
     struct io_helper *helper;                    /* that runs the connection at present */
     struct vfs_shared *shared;
+    bool write_failed;                           /* or a sync: nobody knows what the files hold */
     int64_t error;                               /* the last io error that SQLite was told of; for texts */
     bool locks_out;                              /* the first connection: refuses other processes while it is open */
     bool crashed;                                /* simulator: the node is gone, unwind quietly */

@@ -31,9 +31,8 @@ void store_checkpoint(struct store_loop *loop, void (*done)(void *ctx), void *ct
 }
 
 bool store_may_have(const struct store_loop *loop, uint64_t hash) { return loop->ops->may_have(loop, hash); }
-void store_load(struct store_loop *loop, const struct store_key *key,
-                void (*found)(void *ctx, const struct store_image *image), void *ctx) {
-    loop->ops->load(loop, key, found, ctx);
+void store_load(struct store_loop *loop, const struct store_key *key, store_loaded_fn *done, void *ctx) {
+    loop->ops->load(loop, key, done, ctx);
 }
 void store_list(struct store_loop *loop, const struct store_list *list,
                 void (*done)(void *ctx, const struct store_rows *rows), void *ctx) {

@@ -22,6 +22,8 @@
 
 enum { NAMESPACE_ID_LEN = 16, RUN_ID_LEN = 16 };      /* UUIDs, raw */
 
+#define STORE_TELL_NS (INT64_C(10) * 1000 * 1000 * 1000)
+
 /* In a data folder; who has it locked owns the folder. */
 #define STORE_LOCK_FILE "LOCK"
 
@@ -92,10 +94,15 @@ struct store_options {
     int64_t checkpoint_ns;            /* 0: 60 s after the oldest change that SQLite lacks; idle: none */
     uint64_t cache_bytes;             /* page caches of all connections to SQLite; 0, or more than it: 12 MiB */
     bool no_datasync;                 /* tests only: proves that the trace check sees a missing sync */
+    /* Told on loop 0 that reads of the database fail, while the store goes on: at most once in STORE_TELL_NS, with the
+     * last error and how many failed since it was told before. NULL: nobody is. */
+    void (*reads_fail)(void *ctx, const char *error, uint64_t count);
+    void *reads_fail_ctx;
     /* Tests: nothing is kept on a disk, and commits fail as they may with a database elsewhere. One thread. */
     bool memory;
     uint64_t memory_seed;
     uint32_t memory_refused, memory_unknown;     /* commits that fail so, per million */
+    const bool *memory_unreadable;    /* not NULL: reads fail while it points to true */
 };
 
 /* What recovery tells; called on loop 0, on the opening fiber, in this order: node values, then images and records
@@ -185,9 +192,10 @@ struct store_key {
     const char *workflow_id;
     uint8_t run_id[RUN_ID_LEN];
 };
-/* Loads an execution from SQLite, with all its history: found(ctx, image) on this loop; NULL when it is not there. */
-void store_load(struct store_loop *loop, const struct store_key *key,
-                void (*found)(void *ctx, const struct store_image *image), void *ctx);
+/* Loads an execution from SQLite, with all its history, and calls done(ctx, status, image) on this loop. The image is NULL
+ * when there is none, and when the status is UNAVAILABLE: the read failed, says the message; it may be asked for again. */
+typedef void store_loaded_fn(void *ctx, struct status status, const struct store_image *image);
+void store_load(struct store_loop *loop, const struct store_key *key, store_loaded_fn *done, void *ctx);
 
 /* A listing. `where` is SQL over visibility_records' documented columns with ?-parameters, made by src/visibility from
  * the user's filter, never from user text. Before reading, the visibility of everything acknowledged up to the call is
@@ -214,7 +222,7 @@ struct store_row {
     struct store_visibility visibility;
 };
 struct store_rows {
-    struct status status;             /* not OK: the filter failed in SQL */
+    struct status status;             /* not OK: the filter failed in SQL, or the read failed (UNAVAILABLE) */
     const struct store_row *rows;
     size_t count;
     struct bytes next;                /* page token; empty when the page is not full */
@@ -233,6 +241,7 @@ void store_count(struct store_loop *loop, const struct store_list *list,
 
 struct store_stats {
     uint64_t records, journal_bytes, journal_segments, commits, datasyncs, checkpoints, images, loads, disk_free;
+    uint64_t read_errors;             /* loads, lists and transactions that failed as the database could not be read */
     int64_t commit_ns_last, datasync_ns_last, checkpoint_ns_last, checkpoint_lag_ns;
     uint64_t bytes_since_checkpoint;
     bool full;                        /* writes of STORE_NORMAL are refused now */

@@ -54,7 +54,7 @@ struct job {
     struct store_list list;
     void *ctx;
     void (*done)(void *ctx);
-    void (*found)(void *ctx, const struct store_image *image);
+    store_loaded_fn *loaded;
     void (*rows)(void *ctx, const struct store_rows *rows);
     void (*counts)(void *ctx, struct status status, const struct store_count *counts, size_t count);
 };
@@ -68,6 +68,7 @@ struct memory {
     struct memory_loop *loops;
     uint64_t random;
     uint32_t refused, unknown;
+    const bool *unreadable;
     uint64_t sequence, execution_max;
     struct buf entries, bytes;        /* committed records: struct entry, and their bytes */
     size_t since_checkpoint;
@@ -372,13 +373,25 @@ static bool settled(struct memory *store, const struct job *job) {
     return true;
 }
 
+static const struct status unread = {.code = STATUS_UNAVAILABLE, .message = "reads fail"};
+
+static bool unreadable(struct memory *store) {
+    bool fails = store->unreadable && *store->unreadable;
+    if (fails) store->stats.read_errors++;
+    return fails;
+}
+
 static void run_load(struct memory *store, struct job *job) {
     const struct store_image *image = NULL;
     const char *error = NULL;
+    store->stats.loads++;
+    if (unreadable(store)) {
+        job->loaded(job->ctx, unread, NULL);
+        return;
+    }
     enum database_result result = database_load(&store->db, &job->key, &job->arena, &image, &error);
     CHECKF(result == DATABASE_OK, "%s", error);
-    store->stats.loads++;
-    job->found(job->ctx, image);
+    job->loaded(job->ctx, STATUS_GOOD, image);
 }
 
 static struct status status_of(enum database_result result, const char *error, struct arena *arena) {
@@ -390,7 +403,7 @@ static void run_list(struct memory *store, struct job *job) {
     struct store_rows rows = {0};
     const char *error = NULL;
     enum database_result result = database_list(&store->db, &job->list, &job->arena, &rows, &error);
-    rows.status = status_of(result, error, &job->arena);
+    rows.status = unreadable(store) ? unread : status_of(result, error, &job->arena);
     job->rows(job->ctx, &rows);
 }
 
@@ -399,7 +412,8 @@ static void run_count(struct memory *store, struct job *job) {
     size_t count = 0;
     const char *error = NULL;
     enum database_result result = database_count(&store->db, &job->list, &job->arena, &counts, &count, &error);
-    job->counts(job->ctx, status_of(result, error, &job->arena), counts, count);
+    struct status status = unreadable(store) ? unread : status_of(result, error, &job->arena);
+    job->counts(job->ctx, status, counts, count);
 }
 
 static void run(struct memory *store, struct job *job) {
@@ -450,12 +464,11 @@ static void checkpoint(struct store_loop *base, void (*done)(void *ctx), void *c
     ask_checkpoint(loop_of(base)->store, loop_of(base), done, ctx);
 }
 
-static void load(struct store_loop *base, const struct store_key *key,
-                 void (*found)(void *ctx, const struct store_image *image), void *ctx) {
+static void load(struct store_loop *base, const struct store_key *key, store_loaded_fn *done, void *ctx) {
     struct job *job = make_job(base, JOB_LOAD, ctx);
     job->key = *key;
     job->key.workflow_id = arena_strdup(&job->arena, key->workflow_id);
-    job->found = found;
+    job->loaded = done;
     add_job(job);
 }
 
@@ -509,6 +522,7 @@ struct status memory_open(struct io *io, const struct store_options *options, co
     store->random = options->memory_seed;
     store->refused = options->memory_refused;
     store->unknown = options->memory_unknown;
+    store->unreadable = options->memory_unreadable;
     store->jobs_last = &store->jobs;
     store->worker = (struct io_op){.done = on_work, .ctx = store};
     const char *error = NULL;

@@ -1,7 +1,8 @@
 /* writer: transactions on the helper that writes SQLite, strictly one after another, for a deletion may follow a row
- * that it removes. Without room they wait; while the store closes, not for long: the job ends with DATABASE_FULL. Any
- * other failure stops the process. */
+ * that it removes. Without room they wait, and while the database cannot be read; while the store closes, not for long:
+ * the job ends with DATABASE_FULL or DATABASE_UNREAD. Any other failure stops the process. */
 #include "base/check.h"
+#include "base/mark.h"
 #include "store/embedded.h"
 
 static void work(struct io_helper *helper, void *arg) {
@@ -25,20 +26,30 @@ static void again(struct io *io, struct io_op *op) {
     run_next(((struct writer_job *)op->ctx)->store);
 }
 
+/* Lists wait for a second try: a reserve that was given up may help, or the next read. */
+static void refused(struct embedded *store, const struct writer_job *job) {
+    if (job->result == DATABASE_FULL) journal_want_reserve(&store->journal);
+    else {
+        mark(MARK_WRITE_UNREAD);
+        embedded_read_failed(store, job->error);
+    }
+    store->writer_refusal = job->result;
+    if (++store->writer_refused > 1) round_refuse(store);
+}
+
 static void on_done(struct io *io, struct io_op *op) {
     enum { RETRY_NS = 250 * 1000 * 1000, LEAVING_TRIES = 4 };
     struct writer_job *job = op->ctx;
     struct embedded *store = job->store;
     if (job->result == DATABASE_CRASHED) return;
-    bool full = job->result == DATABASE_FULL;
-    if (full && !(store->leaving && ++job->tries > LEAVING_TRIES)) {
-        journal_want_reserve(&store->journal);
-        if (++store->writer_refused > 1) round_refuse(store);       /* once the reserve was of no help */
+    bool unchanged = job->result == DATABASE_FULL || job->result == DATABASE_UNREAD;
+    if (unchanged && !(store->leaving && ++job->tries > LEAVING_TRIES)) {
+        refused(store, job);
         arena_free(&job->arena);
         io_timer(io, &job->retry, io_now(io) + RETRY_NS);
         return;
     }
-    CHECKF(job->result == DATABASE_OK || full, "writing %s failed: %s; stopping. Nothing acknowledged is lost: it is in the"
+    CHECKF(job->result == DATABASE_OK || unchanged, "writing %s failed: %s; stopping. Nothing acknowledged is lost: it is in the"
            " journal", store->database_path, job->error);
     store->writer_refused = 0;
     arena_free(&job->arena);

@@ -67,6 +67,10 @@ static void open_all(struct bench *bench) {
         options.memory_seed = bench->failing_seed;
         options.memory_refused = options.memory_unknown = 50000;
     }
+    if (bench->in_memory) {
+        options.memory = true;
+        options.memory_unreadable = &bench->unreadable;
+    }
     struct store_recovery recovery = {node_value, image, record, idle, bench};
     struct status status = store_open(bench->io, &options, &recovery, &bench->arena, &bench->store);
     if (!status_ok(status)) fail_msg("the store does not open: %s", status.message);
@@ -118,6 +122,7 @@ struct run {
     void (*test)(struct bench *bench);
     struct io *io;
     uint64_t failing_seed;
+    bool in_memory;
 };
 
 static void on_fiber(void *arg) {
@@ -125,6 +130,7 @@ static void on_fiber(void *arg) {
     struct bench *bench = mem_alloc(sizeof *bench);
     bench->io = run->io;
     bench->failing_seed = run->failing_seed;
+    bench->in_memory = run->in_memory;
     memset(bench->ns.id, 7, NAMESPACE_ID_LEN);
     bench->ns.name = "default";
     bench->ns.retention_ns = SECONDS(3600);
@@ -143,12 +149,19 @@ static void on_start(struct io *io, void *arg) {
     assert_non_null(fiber_start(io, "test", on_fiber, run, FIBER_STACK_LARGE));
 }
 
-int bench_run(void (*test)(struct bench *bench)) { return bench_run_failing(test, 0); }
+static int run_in_world(struct run *run) {
+    char name[] = "shard_test", *argv[] = {name, NULL};
+    return io_main(1, argv, on_start, run);
+}
+
+int bench_run(void (*test)(struct bench *bench)) { return run_in_world(&(struct run){.test = test}); }
 
 int bench_run_failing(void (*test)(struct bench *bench), uint64_t seed) {
-    struct run run = {.test = test, .failing_seed = seed};
-    char name[] = "shard_test", *argv[] = {name, NULL};
-    return io_main(1, argv, on_start, &run);
+    return run_in_world(&(struct run){.test = test, .failing_seed = seed});
+}
+
+int bench_run_unreadable(void (*test)(struct bench *bench)) {
+    return run_in_world(&(struct run){.test = test, .in_memory = true});
 }
 
 /* ---- calls ---- */

@@ -19,6 +19,7 @@ struct bench {
     bool sticky_dead;                  /* what host.sticky_alive says */
     struct engine_limits limits;
     uint64_t failing_seed;             /* not 0: the store in memory, where commits fail */
+    bool in_memory, unreadable;        /* the store in memory; its reads fail now */
     uint64_t lost;                     /* recovery tells nothing of this execution: it is idle in the store's tables */
 };
 
@@ -26,6 +27,8 @@ struct bench {
 int bench_run(void (*test)(struct bench *bench));
 /* The same on a store whose commits may be refused, or have an unknown outcome, under a seed. */
 int bench_run_failing(void (*test)(struct bench *bench), uint64_t seed);
+/* The same on a store whose reads fail while bench->unreadable is set. */
+int bench_run_unreadable(void (*test)(struct bench *bench));
 
 /* Stops the engine, closes the store (with a last checkpoint or without), opens both again. */
 void bench_restart(struct bench *bench, bool checkpoint);

@@ -66,9 +66,9 @@ static struct status list_admit(struct store_loop *loop, enum store_class class,
     return status_make(arena, STATUS_RESOURCE_EXHAUSTED, "the disk is full");
 }
 static bool list_may_have(const struct store_loop *loop, uint64_t hash) { return false; }
-static void list_load(struct store_loop *loop, const struct store_key *key,
-                      void (*found)(void *ctx, const struct store_image *image), void *ctx) {
-    found(ctx, NULL);
+static void list_load(struct store_loop *loop, const struct store_key *key, store_loaded_fn *done,
+                      void *ctx) {
+    done(ctx, STATUS_GOOD, NULL);
 }
 static const struct store_ops list_ops = {
     .append = list_append, .appended = list_appended, .durable = list_durable, .admit = list_admit,

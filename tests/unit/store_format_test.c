@@ -161,8 +161,9 @@ static bool on_images(void *ctx, struct store_loop *loop, bool first, size_t bud
 static void on_imaged(void *ctx, uint64_t execution, uint64_t version) { (void)ctx, (void)execution, (void)version; }
 static void on_visibility(void *ctx, struct store_loop *loop) { (void)ctx, (void)loop; }
 
-static void on_found(void *ctx, const struct store_image *image) {
+static void on_found(void *ctx, struct status status, const struct store_image *image) {
     struct bench *bench = ctx;
+    assert_true(status_ok(status));
     if (image) on_image(bench, image);
     bench->answered = true;
     fiber_wake(bench->io, bench->fiber);

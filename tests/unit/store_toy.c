@@ -310,8 +310,9 @@ static void adopt(struct toy *toy, const struct store_image *image) {
     if (local > toy->model->executions) toy->model->executions = local;
 }
 
-static void on_found(void *ctx, const struct store_image *image) {
+static void on_found(void *ctx, struct status status, const struct store_image *image) {
     struct toy *toy = ctx;
+    CHECKF(status_ok(status), "%s", status.message);
     toy->found = image != NULL;
     if (image) adopt(toy, image);
     toy->load_answered = true;
