@@ -94,7 +94,7 @@ static void node_begin(struct world *world, struct event *event) {
     node->state = NODE_RUNNING;
     node->outage += world->now - node->ended_at;
     node->incarnation++;
-    node->boundary = node->disk_errors = node->allocations_left = 0;
+    node->boundary = node->disk_errors = node->write_errors = node->allocations_left = 0;
     node->slow_until = 0;
     node->exit_code = 0;
     node->exiting = node->crashed = false;
@@ -218,6 +218,7 @@ _Noreturn void node_stop(struct io_node *node, enum crash_mode mode, const char 
 bool disk_error_strikes(struct io_node *node, enum fault fault) {
     if (!fault_strikes(node->world, fault, PRNG_DISK, 1000)) return false;
     node->disk_errors++;
+    if (fault != FAULT_READ_ERROR) node->write_errors++;
     return true;
 }
 

@@ -274,6 +274,7 @@ struct io_node {
     unsigned incarnation, crashes;
     uint64_t boundary, crash_at;
     uint64_t disk_errors;                              /* injected since its start */
+    uint64_t write_errors;                             /* of these, of writes and syncs: they may stop the node */
     struct memory memory;
     uint64_t left_bytes, left_count;                   /* at the last exit */
     struct io **loops;
@@ -343,7 +344,7 @@ bool node_boundary(struct io_node *node);
 void node_settle(struct io_node *node);
 /* The node stops itself here and now, as by abort: its stacks are left and dropped. */
 _Noreturn void node_stop(struct io_node *node, enum crash_mode mode, const char *text);
-/* A disk error that was injected; it may stop the node. */
+/* A disk error that was injected. */
 bool disk_error_strikes(struct io_node *node, enum fault fault);
 int64_t node_mono(const struct io_node *node);
 int64_t node_wall(const struct io_node *node);

@@ -544,7 +544,7 @@ _Noreturn void io_die(const char *file, int line, const char *format, ...) {
     va_end(args);
     /* A process may stop itself when its disk fails; it says so. */
     struct io_node *node = sim_current.node;
-    if (node && node->disk_errors && strstr(text, "stopping")) node_stop(node, CRASH_POWER, text);
+    if (node && node->write_errors && strstr(text, "stopping")) node_stop(node, CRASH_POWER, text);
     snprintf(all, sizeof all, "%s:%d: %s", file, line, text);
     if (sim_current.world) leave(sim_current.world, &(struct world_end){WORLD_DIED, "check", all});
     fprintf(stderr, "%s\n", all);
