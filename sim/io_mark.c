@@ -1,4 +1,4 @@
-/* io_mark: counts the marks of src/base/mark.h, and says yes to nudges as the seed wants.
+/* io_mark: counts the marks of src/base/mark.h, says yes to nudges as the seed wants, and traces states.
  *
  * Each seed has each nudge on or off, and a rate of its own for it: from once in thousands up to every second time. */
 #include "base/mark.h"
@@ -29,6 +29,14 @@ bool nudge(enum nudge nudge) {
     if (!world || !sim_current.node || world->calm || !world->fault_on[FAULT_NUDGE]) return false;
     if (!prng_chance(&world->nudge_dice[nudge], world->nudge_rate[nudge])) return false;
     return world_fault_happens(world, FAULT_NUDGE);
+}
+
+/* In every node that runs: two runs of a seed that differ in memory alone differ here. */
+bool observing(void) { return sim_current.world && sim_current.node; }
+
+void observe(enum observed what, uint64_t number, const void *state, size_t len) {
+    (void)what;
+    if (observing()) trace_event(sim_current.node, 0, SIM_state, false, number, (int64_t)len, sim_hash(state, len));
 }
 
 void nudges_choose(struct world *world) {

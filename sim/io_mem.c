@@ -3,7 +3,9 @@
  * Each piece carries a header with its heap, its place in the heap's list and its caller. A crash frees the whole list;
  * an exit reports what is left. A piece may only be freed by the node that owns it: memory handed from one node to
  * another is a bug, for in life they share none. Memory that no contract promises to be zero is filled with the run's
- * fill byte, which differs between the two runs of a seed, so that a use of uninitialised bytes shows in the trace.
+ * fill byte, which differs between the two runs of a seed, so that a use of uninitialised bytes shows in the trace. With
+ * a fill byte pieces also move whenever they grow and are freed late, and tables have another order, so that addresses
+ * and places differ between the two runs, not only by a constant.
  * Outside of any node memory is plain and counted nowhere. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +52,25 @@ void *world_realloc(void *pointer, size_t size) {
 void world_free(void *pointer) { free(pointer); }
 
 static uint8_t fill(void) { return sim_current.world ? sim_current.world->options.fill : 0; }
+
+/* Under the sanitizer at once, for it has a way of its own to hold freed memory back. */
+static void give_back(struct memory_piece *piece) {
+#ifndef SIM_ASAN
+    struct world *world = sim_current.world;
+    if (fill()) {
+        void **late = &world->late[world->late_next++ % LATE_FREES];
+        void *due = *late;
+        *late = piece;
+        free(due);
+        return;
+    }
+#endif
+    free(piece);
+}
+
+void memory_world_drop(struct world *world) {
+    for (unsigned i = 0; i < LATE_FREES; i++) free(world->late[i]);
+}
 
 static void attach(struct memory_piece *piece, struct memory *memory) {
     piece->memory = memory;
@@ -98,6 +119,15 @@ void *mem_alloc(size_t size) {
     return piece + 1;
 }
 
+static struct memory_piece *resize(struct memory_piece *piece, size_t size) {
+    if (!fill()) return world_realloc(piece, sizeof *piece + size);
+    struct memory_piece *moved = world_alloc(sizeof *piece + size);
+    memcpy(moved, piece, sizeof *piece + (size < piece->size ? size : piece->size));
+    memset(piece, fill(), sizeof *piece + piece->size);
+    give_back(piece);
+    return moved;
+}
+
 void *mem_realloc(void *pointer, size_t size) {
     if (!pointer) {
         void *fresh = mem_alloc(size);
@@ -108,7 +138,7 @@ void *mem_realloc(void *pointer, size_t size) {
     struct memory_piece *piece = piece_of(pointer);
     uint64_t old = piece->size;
     detach(piece);
-    piece = world_realloc(piece, sizeof *piece + size);
+    piece = resize(piece, size);
     piece->size = size;
     attach(piece, current());
     if (size > old && fill()) memset((uint8_t *)(piece + 1) + old, fill(), size - old);
@@ -121,13 +151,15 @@ void mem_free(void *pointer) {
     detach(piece);
     piece->magic = 0;
     if (fill() && piece->size) memset(piece + 1, fill(), piece->size);
-    free(piece);
+    give_back(piece);
 }
 
 uint64_t mem_used(void) {
     struct memory *memory = current();
     return memory ? memory->bytes : 0;
 }
+
+uint64_t mem_salt(void) { return fill() * UINT64_C(0x9e3779b97f4a7c15); }
 
 void mem_keep_tight(void) {}
 void mem_give_back(void) {}

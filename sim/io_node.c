@@ -368,6 +368,7 @@ void world_destroy(struct world *world) {
     if (world->log) log_destroy(world->log);
     world_free(world->names);
     world_free(world->heap);
+    memory_world_drop(world);
     sim_current = (struct sim_current){0};
     world_free(world);
 }

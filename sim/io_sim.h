@@ -18,7 +18,7 @@
     X(node_start) X(node_crash) X(node_exit) X(node_stop) X(loop_start) X(post) X(cancel) X(listen) X(shutdown) X(random)   \
     X(print) X(stack) X(help_open) X(help_close) X(help_read) X(help_write) X(help_sync) X(help_truncate)      \
     X(help_size) X(help_unlink) X(help_exists) X(help_dir_sync) X(help_range_lock) X(help_sleep) X(help_random) \
-    X(arrive) X(reset) X(signal) X(pause) X(link) X(wall_jump) X(note)
+    X(arrive) X(reset) X(signal) X(pause) X(link) X(wall_jump) X(note) X(state)
 enum sim_kind {
 #define X(name) SIM_##name,
     SIM_KINDS(X)
@@ -58,11 +58,14 @@ struct heap_entry {
 /* ---- memory ---- */
 
 struct memory_piece;
+enum { LATE_FREES = 61 };
 struct memory {
     struct memory_piece *first;
     uint64_t bytes, count, allocated;
 };
 void memory_drop(struct memory *memory);
+/* What is freed late. */
+void memory_world_drop(struct world *world);
 /* A line for each of the first few pieces, on stderr. */
 void memory_report(const struct memory *memory);
 
@@ -178,6 +181,8 @@ struct world {
     struct list scripted;                              /* struct scripted */
     struct list socks, pipes_free, socks_free;         /* io_net.c */
     void *stacks_free;                                 /* io_mem.c */
+    void *late[LATE_FREES];                            /* io_mem.c: freed by their owners */
+    unsigned late_next;
     uint64_t connections;                              /* that were attempted */
 };
 

@@ -132,6 +132,7 @@ static void details(const struct trace_line *line, char *text, size_t size) {
     case SIM_wall_jump: snprintf(text, size, "%+.6f s", seconds); break;
     case SIM_signal: snprintf(text, size, "%s", result == IO_SIGNAL_TERM ? "SIGTERM" : "other than SIGTERM"); break;
     case SIM_post: snprintf(text, size, line->done ? "from loop %lld" : "to loop %lld", result); break;
+    case SIM_state: snprintf(text, size, "of execution %llu, %lld bytes", sequence, result); break;
     case SIM_link:
         snprintf(text, size, "from node %llu to node %lld %s", sequence, result, line->done ? "cut" : "healed");
         break;

@@ -33,6 +33,7 @@ void mem_free(void *pointer) { free(pointer); }
 
 /* What it was is in the log (io_shared). */
 uint64_t mem_used(void) { return 0; }
+uint64_t mem_salt(void) { return 0; }
 void mem_keep_tight(void) {}
 void mem_give_back(void) {}
 
@@ -116,6 +117,10 @@ void io_print(struct io *io, enum io_stream stream, const void *data, size_t len
 /* As in production. */
 void mark(enum mark mark) { (void)mark; }
 bool nudge(enum nudge nudge) { return (void)nudge, false; }
+bool observing(void) { return false; }
+void observe(enum observed what, uint64_t number, const void *state, size_t len) {
+    (void)what, (void)number, (void)state, (void)len;
+}
 
 /* ---- clocks of libraries ------------------------------------------------------------------------------------------- */
 

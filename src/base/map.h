@@ -17,6 +17,7 @@ struct map {                   /* a zeroed map is empty and valid */
     struct map_node **buckets;
     size_t bucket_count;       /* a power of two, or 0 */
     size_t count;
+    uint64_t salt;             /* mem_salt */
 };
 
 typedef bool map_equal_fn(const struct map_node *node, const void *key);

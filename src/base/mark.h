@@ -1,8 +1,8 @@
-/* mark: places that tests must reach, and nudges that take the code off its usual way.
+/* mark: places that tests must reach, nudges that take the code off its usual way, and states that are looked at.
  *
- * Both are answered by the IO backend, as memory is (base/mem.h), so that the simulator runs the very objects that
+ * All are answered by the IO backend, as memory is (base/mem.h), so that the simulator runs the very objects that
  * ship: in production mark() does nothing and nudge() says no; norn-sim counts marks, and says yes now and then, by the
- * seed. They may be called on loops and on helpers.
+ * seed, and puts a hash of each state into the trace. They may be called on loops and on helpers.
  *
  * A mark stands in a branch that is easily never tested. Each has a reach: of so many seeds of norn-sim's default
  * workload one must come here, or the batch fails. A nudge asks for what is legal at any time and rare in life: a
@@ -12,6 +12,8 @@
 #define NORN_BASE_MARK_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* X(NAME, reach, what the code does there). Reach 0: other tests come here, norn-sim's default workload need not. */
 #define MARKS(X)                                                                                               \
@@ -93,14 +95,24 @@
     X(SHORT_PAGE, "a page of a history ends early")                                                            \
     X(POLL_ENDS, "a poll ends empty at once")
 
+/* Of what a state is: X(NAME, what the number beside it is) */
+#define OBSERVED(X) X(EXECUTION, "an execution's after a change, by its number")
+
 #define X(name, reach, what) MARK_##name,
 enum mark { MARKS(X) MARK_COUNT };
 #undef X
 #define X(name, what) NUDGE_##name,
 enum nudge { NUDGES(X) NUDGE_COUNT };
 #undef X
+#define X(name, what) OBSERVED_##name,
+enum observed { OBSERVED(X) OBSERVED_COUNT };
+#undef X
 
 void mark(enum mark mark);
 bool nudge(enum nudge nudge);
+/* Whether anybody looks at states; no in production, so that nothing is encoded for it. */
+bool observing(void);
+/* A state, in bytes that depend on nothing but what it means: neither addresses nor the order of a table. */
+void observe(enum observed what, uint64_t number, const void *state, size_t len);
 
 #endif

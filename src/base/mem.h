@@ -19,6 +19,9 @@ void mem_free(void *pointer);
 /* Bytes in use by this node now, as handed out. */
 uint64_t mem_used(void);
 
+/* What tables vary the places of their entries by, so that a use of their order shows. Constant within a process. */
+uint64_t mem_salt(void);
+
 /* For a process with a limit of memory: from now on freed memory goes back to the system early, at some cost in time. */
 void mem_keep_tight(void);
 /* Gives back what is free. */

@@ -60,6 +60,8 @@ uint64_t mem_used(void) {
     return total > 0 ? (uint64_t)total : 0;
 }
 
+uint64_t mem_salt(void) { return 0; }
+
 /* Large pieces are mapped one by one, up to a number that leaves the system's limit to others; the thresholds do not
  * move; and threads share heaps. */
 void mem_keep_tight(void) {

@@ -202,6 +202,15 @@ static void note_visibility(struct engine *engine, struct exec *exec) {
 
 enum { RECORD_KEPT = 256 * 1024 };     /* a larger buffer is not kept for the next record */
 
+/* What other changes and effects will start from. */
+static void show_state(const struct exec *exec) {
+    if (!observing()) return;
+    struct buf state = {0};
+    exec_pack_image(exec, &state);
+    observe(OBSERVED_EXECUTION, exec->number, state.data, state.len);
+    buf_free(&state);
+}
+
 static uint64_t append_record(struct txn *txn) {
     struct engine *engine = txn->engine;
     struct exec *exec = txn->exec;
@@ -214,6 +223,7 @@ static uint64_t append_record(struct txn *txn) {
     struct buf *payload = &engine->record;
     buf_clear(payload);
     exec_pack_changes(exec, payload);
+    show_state(exec);
     history_seal(&exec->history, &engine->spare_tail);
     struct store_record record = {
         .kind = STORE_RECORD_EXECUTION,
