@@ -158,13 +158,15 @@ bool keeper_reach_is_due(const struct journal *journal) {
     return journal->waits_for_reach || (end < active->size && end < active->offset + reach_step(journal) / 2);
 }
 
-/* A flight that is longer than a step has what it needs. */
+/* A flight that is longer than a step has what it needs. What the present one covers stays covered, for it may be written
+ * meanwhile: an earlier process may have had larger segments. */
 static int64_t move_reach(struct journal *journal) {
     uint64_t waiting = journal->flights[journal->gathering].len, step = reach_step(journal);
     struct reach next = journal->reach;
     next.number = journal->active.number;
     next.limit = journal->active.offset + (journal->flying ? journal->flying_bytes : 0) + block_up(waiting) + step;
-    next.first = JOURNAL_BLOCK + step;
+    bool goes_on = journal->reach.number == next.number && next.first > JOURNAL_BLOCK + step;
+    if (!goes_on) next.first = JOURNAL_BLOCK + step;
     int64_t result = reach_write(journal->io, &journal->folder, journal->reach_file, &next);
     CHECKF(result >= 0 || result == -IO_ENOSPC, "writing the journal's reach failed: %s; stopping",
            io_error_text(result));

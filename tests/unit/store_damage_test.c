@@ -34,6 +34,7 @@ struct bench {
     char path[64];
     uint64_t offset;
     uint8_t mask;
+    struct reach reach;
     struct prng prng;
 };
 
@@ -300,6 +301,47 @@ static void damage_is_found_whatever_became_of_reach(void **state) {
     unmake(bench);
 }
 
+static void live_with(struct bench *bench, uint64_t segment_bytes) {
+    struct store_options changed = options;
+    struct toy toy;
+    struct arena arena = {0};
+    changed.segment_bytes = segment_bytes;
+    struct status status = toy_open(&toy, bench->io, bench->model, &changed, &arena);
+    CHECKF(status_ok(status), "open: %s", status.message);
+    for (int i = 0; i < 30; i++) {
+        toy_append(&toy, 0, 4000);
+        toy_settle(&toy);
+    }
+    toy_close(&toy, false);
+    arena_free(&arena);
+}
+static void live_with_large_segments(struct bench *bench) { live_with(bench, 1 << 20); }
+static void live_with_small_segments(struct bench *bench) { live_with(bench, SEGMENT); }
+
+static void read_reach(struct bench *bench) {
+    struct journal_scan scan = {.io = bench->io, .folder.dir = "/data"};
+    struct arena arena = {0};
+    CHECK(status_ok(journal_scan_list(&scan, &arena)));
+    reach_read(bench->io, &scan.folder, &bench->reach);
+    journal_scan_free(&scan);
+    arena_free(&arena);
+}
+
+/* What may have been written under an earlier one stays covered, whatever the segments' size became. */
+static void reach_takes_nothing_back(void **state) {
+    (void)state;
+    struct bench *bench = make(11, live_with_large_segments);
+    in_process(bench, read_reach);
+    struct reach before = bench->reach;
+    in_process(bench, live_with_small_segments);
+    in_process(bench, read_reach);
+    assert_int_equal(bench->reach.number, before.number);
+    assert_true(bench->reach.counter > before.counter);
+    assert_true(bench->reach.limit > before.limit);
+    assert_true(bench->reach.first >= before.first);
+    unmake(bench);
+}
+
 static void flip_segment_header(struct bench *bench, uint64_t offset) {
     bench->offset = offset;
     bench->mask = 1;
@@ -388,6 +430,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_flipped_bit_is_found),
         cmocka_unit_test(damage_is_found_whatever_became_of_reach),
+        cmocka_unit_test(reach_takes_nothing_back),
         cmocka_unit_test(damage_before_the_needed_flight),
         cmocka_unit_test(a_missing_segment_is_found),
         cmocka_unit_test(a_cut_tail_is_found_after_a_clean_stop),
