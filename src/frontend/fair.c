@@ -15,6 +15,7 @@ struct turn {
     uint8_t namespace_id[NAMESPACE_ID_LEN];
     struct list calls;                /* the oldest first */
     unsigned count;
+    uint64_t bytes;                   /* of their requests */
 };
 
 static bool of_namespace(const struct map_node *node, const void *id) {
@@ -40,6 +41,7 @@ static void take_out(struct turn *turn, struct call *call) {
     call->waiter = NULL;
     call->on_cancel = NULL;
     fair->waiting--;
+    turn->bytes -= call->request_bytes.len;
     if (--turn->count) return;
     list_remove(&turn->link);
     map_remove(&fair->queues, &turn->node);
@@ -51,19 +53,27 @@ static void cancelled(struct call *call) {
     call_fail(call, STATUS_CANCELLED, "the client went away");
 }
 
+/* Never of an empty queue: one request alone may be as large as net lets in. */
+static bool is_full(const struct turn *turn, const struct call *call) {
+    return turn->count >= FAIR_WAITING_MAX ||
+           (turn->count && turn->bytes + call->request_bytes.len > FAIR_BYTES_MAX);
+}
+
 static void wait_for_turn(struct fair *fair, struct call *call, bool must) {
     struct turn *turn = find_or_make(fair, call->ns->id);
-    if (turn->count >= FAIR_WAITING_MAX && !must) {
+    if (!must && is_full(turn, call)) {
         fair->refused++;
         call_fail_status(call, status_exhausted(call->arena, EXHAUSTED_CAUSE(SYSTEM_OVERLOADED),
-                                                EXHAUSTED_SCOPE(NAMESPACE), "namespace %s has %u calls that wait for"
-                                                " their turn on this server; try again later", call->ns->name, turn->count));
+                                                EXHAUSTED_SCOPE(NAMESPACE), "namespace %s has %u calls with %llu bytes that"
+                                                " wait for their turn on this server; try again later", call->ns->name,
+                                                turn->count, (unsigned long long)turn->bytes));
         return;
     }
     list_push_back(&turn->calls, &call->link);
     call->waiter = turn;
     call->on_cancel = cancelled;
     turn->count++;
+    turn->bytes += call->request_bytes.len;
     fair->waiting++;
 }
 

@@ -4,7 +4,7 @@
  * one's call would wait behind thousands. Here the calls that one batch of callbacks may carry out are bounded, and those
  * beyond wait in a queue of their namespace; each end of a batch carries out as many again, one of each namespace in turn.
  * A namespace whose queue is full is refused, as no server can keep up with a load above its capacity. Answers to tasks are
- * not refused: they wait, for there are no more of them than tasks that were given out.
+ * not refused, for they end work; only the streams of connections bound those.
  *
  * While a loop keeps up, nothing waits here, and a call passes by a comparison. */
 #ifndef NORN_FRONTEND_FAIR_H
@@ -16,6 +16,7 @@
 enum {
     FAIR_BATCH = 128,                 /* calls of one batch */
     FAIR_WAITING_MAX = 8192,          /* of one namespace on one loop; more are refused */
+    FAIR_BYTES_MAX = 16 << 20,        /* of their requests, likewise */
 };
 
 struct fair {

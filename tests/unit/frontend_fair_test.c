@@ -29,9 +29,13 @@ static void run(void *ctx, struct call *call) {
 }
 static void ended(struct call *call) { CONTAINER_OF(call, struct one, call)->ended++; }
 
-static void take(struct io *io, struct fair *fair, struct one *one, const struct namespace_info *ns, bool must) {
-    *one = (struct one){.call = {.io = io, .arena = &arena, .ns = ns, .end = ended}};
+static void take_large(struct io *io, struct fair *fair, struct one *one, const struct namespace_info *ns, bool must,
+                       size_t len) {
+    *one = (struct one){.call = {.io = io, .arena = &arena, .ns = ns, .end = ended, .request_bytes.len = len}};
     fair_take(fair, &one->call, must);
+}
+static void take(struct io *io, struct fair *fair, struct one *one, const struct namespace_info *ns, bool must) {
+    take_large(io, fair, one, ns, must, 0);
 }
 
 static void body(struct io *io) {
@@ -63,12 +67,42 @@ static void body(struct io *io) {
     arena_free(&arena);
 }
 
+/* Few calls can hold much. */
+static void large_ones(struct io *io) {
+    enum { LARGE = FAIR_BYTES_MAX / 4 };
+    struct fair fair;
+    struct one many[FAIR_BATCH], large[6];
+    fair_init(&fair, io, run, NULL);
+    ran = 0;
+    for (unsigned round = 0; round < 2; round++) {       /* what has had its turn counts no more */
+        for (unsigned i = 0; i < FAIR_BATCH; i++) take(io, &fair, &many[i], &busy, false);
+        for (unsigned i = 0; i < 4; i++) take_large(io, &fair, &large[i], &busy, false, LARGE);
+        take_large(io, &fair, &large[4], &busy, false, LARGE);
+        CHECK(fair.waiting == 4);
+        CHECK(large[4].call.status.code == STATUS_RESOURCE_EXHAUSTED);
+        take_large(io, &fair, &large[4], &quiet, false, LARGE);
+        take_large(io, &fair, &large[5], &busy, true, LARGE);
+        CHECK(fair.waiting == 6);
+        while (fair.waiting) fiber_yield(io);
+        CHECK(large[4].ran_as && large[5].ran_as);
+        fiber_sleep_until(io, io_now(io) + 1000000);
+    }
+    CHECK(fair.refused == 2);
+    fair_free(&fair);
+    arena_free(&arena);
+}
+
+static void bytes(void **state) {
+    (void)state;
+    fiber_run(large_ones);
+}
+
 static void turns(void **state) {
     (void)state;
     fiber_run(body);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(turns)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(turns), cmocka_unit_test(bytes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
