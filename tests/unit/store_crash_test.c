@@ -131,9 +131,7 @@ static void squeeze(struct world *world, void *arg) {
     world_call_at(world, world_now(world) + prng_range(&life->prng, SIM_MS, 2 * SIM_SECOND), squeeze, life);
 }
 
-/* Lives and crashes `rounds` times, then lives once to its end. */
-static void one_seed(uint64_t seed, const struct plan *plan) {
-    struct world *world = world_create(&(struct world_options){.seed = seed, .print = true});
+static struct life *life_begin(struct world *world, uint64_t seed, const struct plan *plan) {
     struct life *life = world_alloc(sizeof *life);
     life->loops = plan->loops;
     life->steps = plan->steps;
@@ -144,8 +142,31 @@ static void one_seed(uint64_t seed, const struct plan *plan) {
         .dir = "/data", .loops = plan->loops, .reserve_bytes = 256 << 10,
         .segment_bytes = plan->segment_bytes ? plan->segment_bytes : 128 << 10,
         .checkpoint_bytes = plan->checkpoint_bytes ? plan->checkpoint_bytes : 192 << 10, .checkpoint_ns = SIM_SECOND};
-    unsigned node = world_add_node(world, &(struct world_node){.name = "store", .start = start, .arg = life});
+    world_add_node(world, &(struct world_node){.name = "store", .start = start, .arg = life});
     world_check_leaks(world, true);
+    return life;
+}
+
+static void life_to_end(struct world *world, const struct life *life) {
+    enum { NODE = 0 };
+    run(world, NODE);
+    run_to_end(world, NODE);
+    assert_int_equal(world_node_state(world, NODE), NODE_EXITED);
+    assert_int_equal(world_exit_code(world, NODE), 0);
+    assert_true(life->ended_well >= 1);
+}
+
+static void life_free(struct world *world, struct life *life) {
+    for (unsigned i = 0; i < life->loops; i++) toy_model_free(&life->models[i]);
+    world_destroy(world);
+    world_free(life);
+}
+
+/* Lives and crashes `rounds` times, then lives once to its end. */
+static void one_seed(uint64_t seed, const struct plan *plan) {
+    enum { node = 0 };
+    struct world *world = world_create(&(struct world_options){.seed = seed, .print = true});
+    struct life *life = life_begin(world, seed, plan);
     world_fault_set(world, FAULT_SLOW_DISK, seed % 2);
     world_fault_set(world, FAULT_DISK_STALL, seed % 8 == 1);
     if (plan->full_disk) world_call_at(world, 10 * SIM_MS, squeeze, life);
@@ -156,20 +177,14 @@ static void one_seed(uint64_t seed, const struct plan *plan) {
         world_crash_at_boundary(world, node, world_boundary(world, node) + boundary, power ? CRASH_POWER : CRASH_KILL);
         run_to_end(world, node);
     }
-    run(world, node);
-    run_to_end(world, node);
-    assert_int_equal(world_node_state(world, node), NODE_EXITED);
-    assert_int_equal(world_exit_code(world, node), 0);
-    assert_true(life->ended_well >= 1);
+    life_to_end(world, life);
     const struct toy_model *model = &life->models[0];
     if (getenv("STORE_VERBOSE"))
         printf("seed %llu: %llu starts, %llu records, %llu images compared, %llu loads, %llu lists, %llu refused\n",
                (unsigned long long)seed, (unsigned long long)model->starts, (unsigned long long)model->records,
                (unsigned long long)model->checks, (unsigned long long)model->loads, (unsigned long long)model->lists,
                (unsigned long long)model->refused);
-    for (unsigned i = 0; i < plan->loops; i++) toy_model_free(&life->models[i]);
-    world_destroy(world);
-    world_free(life);
+    life_free(world, life);
 }
 
 static void seeds(uint64_t count, const struct plan *plan) {
@@ -210,6 +225,37 @@ static void a_full_disk_refuses_and_resumes(void **state) {
     seeds(5, &(struct plan){.loops = 1, .rounds = 6, .steps = 1500, .full_disk = true});
 }
 
+/* After an error of a write or a sync nothing is known of what the disk holds: the process ends at once, and the next one
+ * finds all that was acknowledged. */
+static bool stops_at_error(uint64_t seed, enum fault fault) {
+    enum { NODE = 0, OPENED = 100 * SIM_MS, AT_ONCE = SIM_SECOND };
+    struct world *world = world_create(&(struct world_options){.seed = seed, .print = true});
+    struct life *life = life_begin(world, seed, &(struct plan){.loops = 1 + seed % 2, .steps = 3000});
+    run(world, NODE);
+    while (world_now(world) < OPENED && world_node_state(world, NODE) == NODE_RUNNING) world_step(world);
+    world_fault_set(world, fault, true);
+    while (!world_disk_errors(world, NODE) && world_node_state(world, NODE) == NODE_RUNNING) world_step(world);
+    bool struck = world_disk_errors(world, NODE) != 0 && !life->ended_well;
+    int64_t until = world_now(world) + AT_ONCE;
+    while (world_node_state(world, NODE) == NODE_RUNNING && world_now(world) < until) world_step(world);
+    if (struck) assert_int_equal(world_node_state(world, NODE), NODE_DOWN);
+    world_fault_set(world, fault, false);
+    life_to_end(world, life);
+    life_free(world, life);
+    return struck;
+}
+
+static void errors_of_writes_and_syncs_stop_it(void **state) {
+    (void)state;
+    enum { SEEDS = 12 };
+    unsigned writes = 0, syncs = 0;
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        writes += stops_at_error(seed, FAULT_WRITE_ERROR);
+        syncs += stops_at_error(seed, FAULT_SYNC_ERROR);
+    }
+    assert_true(writes && syncs);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_long_life_without_crashes),
@@ -218,6 +264,7 @@ int main(void) {
         cmocka_unit_test(small_segments_come_and_go),
         cmocka_unit_test(several_loops_share_a_journal),
         cmocka_unit_test(a_full_disk_refuses_and_resumes),
+        cmocka_unit_test(errors_of_writes_and_syncs_stop_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
