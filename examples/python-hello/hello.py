@@ -1,6 +1,6 @@
 """A first workflow: one activity, run by a worker in this same program.
 
-    pip install temporalio
+    pip install temporalio             # in a virtual environment
     python hello.py [HOST:PORT]        # default: TEMPORAL_ADDRESS, else 127.0.0.1:7233
 """
 
