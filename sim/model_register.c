@@ -10,7 +10,7 @@
 
 #include "model_internal.h"
 
-enum { SLOTS = 32, COPIES_MAX = 2, STATES_MAX = 16384, TABLE = 4 * STATES_MAX };       /* STATES_MAX: a few dozen are usual */
+enum { SLOTS = 32, COPIES_MAX = 2, STATES_MAX = 65536, TABLE = 4 * STATES_MAX };       /* STATES_MAX: a few dozen are usual */
 
 enum { LOST_SECONDS = 120 };             /* cuts and pauses last 40 s at most */
 

@@ -290,7 +290,9 @@ struct model_effect *model_activity_ends(struct model_run *run, const ModelActiv
     effect->token = by_token ? hash_token(task->task_token) : 0;
     effect->stale = by_token && model_handout_stale(&activity->handout, 0, task->attempt, effect->token);
     effect->from = wall(run);
-    if (kind == EFFECT_ACTIVITY_FAILED && task->attempt == activity->handout.attempt) activity->failure = effect;
+    /* The attempt may have been given out twice, and one of the two is refused: what may have failed it stays. */
+    bool open = !activity->failure || model_effect_known(activity->failure) == KNOWN_NOT;
+    if (kind == EFFECT_ACTIVITY_FAILED && task->attempt == activity->handout.attempt && open) activity->failure = effect;
     return effect;
 }
 
