@@ -398,8 +398,9 @@ void directory_changed(struct engine *engine, struct exec *exec) {
     memory_look(engine);
 }
 
-bool directory_evictable(const struct engine *engine, const struct exec *exec) {
+bool directory_evictable(struct engine *engine, const struct exec *exec) {
     bool imaged = (PLANT(engine->io, EVICT_BEFORE_IMAGE) ? exec->image_given : exec->imaged) == exec->version;
-    return imaged && exec->commit <= engine->durable && !exec->in_txn && !exec->pins &&
+    bool due = exec->queued_at && exec->queued_at <= engine_wall(engine);      /* it may have been loaded for that */
+    return imaged && !due && exec->commit <= engine->durable && !exec->in_txn && !exec->pins &&
            !exec->query_count && list_empty(&exec->history_waiters) && !list_linked(&exec->visibility_link);
 }

@@ -70,7 +70,7 @@ void directory_used(struct engine *engine, struct exec *exec);
 /* Out of the tables and freed. */
 void directory_drop(struct engine *engine, struct exec *exec);
 /* May leave memory: the store has its last change, and nobody holds it. */
-bool directory_evictable(const struct engine *engine, const struct exec *exec);
+bool directory_evictable(struct engine *engine, const struct exec *exec);
 /* Ends every parked call with UNAVAILABLE. */
 void directory_stop(struct engine *engine);
 

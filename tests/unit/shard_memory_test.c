@@ -7,8 +7,11 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "frontend/norn_api_headers.h"
+#include "shard/api.h"
 #include "shard/directory.h"
 #include "shard/memory.h"
+#include "shard/pb.h"
 
 typedef Temporal__Api__Workflowservice__V1__SignalWorkflowExecutionRequest SignalRequest;
 typedef Temporal__Api__Workflowservice__V1__DescribeWorkflowExecutionRequest DescribeRequest;
@@ -116,6 +119,38 @@ static void work_that_frees_memory_goes_on(struct bench *bench) {
     assert_int_equal(bench->engine->stats.resident, 0);
 }
 
+static Command *start_timer(struct bench *bench, int64_t ns) {
+    Command *command = PB_NEW(&bench->arena, temporal__api__command__v1__command);
+    command->command_type = TEMPORAL__API__ENUMS__V1__COMMAND_TYPE__COMMAND_TYPE_START_TIMER;
+    command->attributes_case = TEMPORAL__API__COMMAND__V1__COMMAND__ATTRIBUTES_START_TIMER_COMMAND_ATTRIBUTES;
+    command->start_timer_command_attributes = PB_NEW(&bench->arena, temporal__api__command__v1__start_timer_command_attributes);
+    command->start_timer_command_attributes->timer_id = pb_text("t");
+    command->start_timer_command_attributes->start_to_fire_timeout = pb_duration(&bench->arena, ns);
+    return command;
+}
+
+/* A run that is loaded for its timer stays until the timer has fired: else it would come and go for ever. */
+static void a_due_timer_fires_at_its_first_load(struct bench *bench) {
+    for (int i = 0; i < RUNS; i++) {
+        bench_start(bench, id_of(bench, i));
+        Command *commands[] = {start_timer(bench, SECONDS(3))};
+        assert_true(status_ok(bench_complete(bench, bench_poll(bench, "queue"), commands, 1)));
+    }
+    bench_checkpoint(bench);
+    bench->engine->limits.memory_bytes = mem_used() / 2;
+    memory_look(bench->engine);
+    bench_wait(bench, SECONDS(1));
+    assert_int_equal(bench->engine->stats.resident, 0);
+    uint64_t loads = bench->engine->stats.loads;
+    bench_wait(bench, SECONDS(4));
+    assert_int_equal(bench->engine->stats.loads - loads, RUNS);
+    bench->engine->limits.memory_bytes = 0;
+    for (int i = 0; i < RUNS; i++) {
+        const PollWorkflowTaskQueueResponse *task = bench_poll(bench, "queue");
+        assert_non_null(strstr(bench_events(bench, task->history), "TIMER_FIRED"));
+    }
+}
+
 /* A client that goes away while its load waits, and a server that stops. */
 static void waiting_calls_end(struct bench *bench) {
     fill(bench);
@@ -138,6 +173,7 @@ static void waiting_calls_end(struct bench *bench) {
 BENCH_TEST(what_is_held_back_counts)
 BENCH_TEST(loads_wait_in_order)
 BENCH_TEST(work_that_frees_memory_goes_on)
+BENCH_TEST(a_due_timer_fires_at_its_first_load)
 BENCH_TEST(waiting_calls_end)
 
 int main(void) {
@@ -145,6 +181,7 @@ int main(void) {
         cmocka_unit_test(what_is_held_back_counts_runs),
         cmocka_unit_test(loads_wait_in_order_runs),
         cmocka_unit_test(work_that_frees_memory_goes_on_runs),
+        cmocka_unit_test(a_due_timer_fires_at_its_first_load_runs),
         cmocka_unit_test(waiting_calls_end_runs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
