@@ -1,4 +1,5 @@
-/* exec_codec: records and images. A Patch is written by hand: its value is a packed message, which needs no copy. */
+/* exec_codec: records and images. What is around the values is written and read by hand: values and events need no copy
+ * then, and a start reads back every record since the last checkpoint. */
 #include "shard/exec_codec.h"
 
 #include "base/check.h"
@@ -87,14 +88,61 @@ void exec_pack_image(const struct exec *exec, struct buf *out) {
 
 /* ---- back ---- */
 
-static bool apply_patch(struct exec *exec, const Norn__State__Patch *patch) {
-    enum state_kind kind = (enum state_kind)patch->kind;
+/* A field on the wire: a number, or bytes, which stay where they are. */
+struct field {
+    unsigned number;
+    uint64_t value;
+    struct bytes bytes;
+};
+
+static bool next_field(struct reader *from, struct field *out) {
+    enum { VARINT = 0, FIXED64 = 1, BYTES = 2, FIXED32 = 5 };
+    if (!from->left.len) return false;
+    uint64_t tag = read_varint(from);
+    *out = (struct field){.number = (unsigned)(tag >> 3)};
+    switch (tag & 7) {
+    case VARINT: out->value = read_varint(from); break;
+    case FIXED64: out->value = read_u64(from); break;
+    case BYTES: out->bytes = read_bytes(from, read_varint(from)); break;
+    case FIXED32: out->value = read_u32(from); break;
+    default: from->bad = true;
+    }
+    return !from->bad;
+}
+
+struct patch {
+    enum state_kind kind;
+    int64_t key;
+    struct bytes value;
+    bool deleted;
+};
+
+static bool read_patch(struct bytes from, struct patch *out) {
+    struct reader reader = reader_of(from);
+    struct field field;
+    *out = (struct patch){0};
+    while (next_field(&reader, &field)) {
+        switch (field.number) {
+        case PATCH_KIND: out->kind = (enum state_kind)field.value; break;
+        case PATCH_KEY: out->key = (int64_t)field.value; break;
+        case PATCH_VALUE: out->value = field.bytes; break;
+        case PATCH_DELETED: out->deleted = field.value; break;
+        default: break;
+        }
+    }
+    return !reader.bad;
+}
+
+static bool apply_patch(struct exec *exec, struct bytes from) {
+    struct patch patch;
+    if (!read_patch(from, &patch)) return false;
+    enum state_kind kind = patch.kind;
     const ProtobufCMessageDescriptor *type = state_type(kind);
     if (!type) return false;
     ProtobufCMessage *value = NULL;
-    if (!patch->deleted) {
+    if (!patch.deleted) {
         static const uint8_t nothing[1];
-        value = protobuf_c_message_unpack(type, exec_pb(), patch->value.len, patch->value.len ? patch->value.data : nothing);
+        value = protobuf_c_message_unpack(type, exec_pb(), patch.value.len, patch.value.len ? patch.value.data : nothing);
         if (!value) return false;
     }
     if (!state_is_set(kind)) {
@@ -102,7 +150,7 @@ static bool apply_patch(struct exec *exec, const Norn__State__Patch *patch) {
         return true;
     }
     if (kind == STATE_SIGNAL_REQUEST && PLANT(exec->engine->io, SIGNAL_IDS_NOT_LOADED)) return true;
-    struct item *item = exec_find(exec, kind, patch->key);
+    struct item *item = exec_find(exec, kind, patch.key);
     if (item && value) {
         /* The text never changes, but its memory does: the index is by content. */
         protobuf_c_message_free_unpacked(item->value, exec_pb());
@@ -110,7 +158,7 @@ static bool apply_patch(struct exec *exec, const Norn__State__Patch *patch) {
     } else if (item) {
         exec_remove(exec, item);
     } else if (value) {
-        exec_add(exec, kind, patch->key, value);
+        exec_add(exec, kind, patch.key, value);
     }
     return true;
 }
@@ -129,20 +177,32 @@ static void forget_marks(struct exec *exec) {
     }
 }
 
-bool exec_unpack(struct exec *exec, struct bytes record) {
-    struct arena arena = {0};
-    Norn__State__ExecutionRecord *decoded = pb_unpack(&arena, &norn__state__execution_record__descriptor, record);
-    bool good = decoded != NULL;
-    for (size_t i = 0; good && i < decoded->n_patches; i++) good = apply_patch(exec, decoded->patches[i]);
-    for (size_t i = 0; good && i < decoded->n_batches; i++) {
-        const Norn__State__Batch *batch = decoded->batches[i];
-        good = batch->first_event_id == history_last(&exec->history) + 1 && batch->last_event_id >= batch->first_event_id;
-        if (good) {
-            history_add(&exec->history, batch->first_event_id, batch->last_event_id,
-                        bytes_of(batch->events.data, batch->events.len), false);
+static bool apply_batch(struct exec *exec, struct bytes from) {
+    struct reader reader = reader_of(from);
+    struct field field;
+    int64_t first = 0, last = 0;
+    struct bytes events = {0};
+    while (next_field(&reader, &field)) {
+        switch (field.number) {
+        case BATCH_FIRST: first = (int64_t)field.value; break;
+        case BATCH_LAST: last = (int64_t)field.value; break;
+        case BATCH_EVENTS: events = field.bytes; break;
+        default: break;
         }
     }
+    if (reader.bad || first != history_last(&exec->history) + 1 || last < first) return false;
+    history_add(&exec->history, first, last, events, false);
+    return true;
+}
+
+bool exec_unpack(struct exec *exec, struct bytes record) {
+    struct reader reader = reader_of(record);
+    struct field field;
+    bool good = true;
+    while (good && next_field(&reader, &field)) {
+        if (field.number == RECORD_PATCHES) good = apply_patch(exec, field.bytes);
+        else if (field.number == RECORD_BATCHES) good = apply_batch(exec, field.bytes);
+    }
     forget_marks(exec);
-    arena_free(&arena);
-    return good && exec->start && exec->info;
+    return good && !reader.bad && exec->start && exec->info;
 }
