@@ -82,6 +82,10 @@ static bool help(struct recovery *recovery, struct task *task, bool (*fn)(struct
                               store->database_path);
         return false;
     }
+    if (task->result == DATABASE_UNREAD) {
+        *status = status_make(arena, STATUS_UNAVAILABLE, "cannot read %s: %s", store->database_path, task->error);
+        return false;
+    }
     *status = status_make(arena, STATUS_DATA_LOSS, "cannot read %s: %s. Restore a backup with `norn restore`",
                           store->database_path, task->error ? task->error : "crashed");
     return false;
