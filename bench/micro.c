@@ -8,7 +8,8 @@
 #include "base/check.h"
 
 static const struct micro_case *const cases[] = {
-    &micro_engine, &micro_fiber, &micro_queue, &micro_record, &micro_protobuf, &micro_http2, &micro_sqlite,
+    &micro_engine, &micro_recover, &micro_fiber, &micro_queue, &micro_record, &micro_protobuf,
+    &micro_http2, &micro_sqlite,
 };
 
 void micro_begin(struct micro *micro) { micro->began = io_cpu_ns(micro->io); }

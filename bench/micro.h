@@ -33,8 +33,8 @@ struct micro_case {
     void (*round)(struct micro *micro, void *state);     /* at most about 100 ms */
     void (*destroy)(struct micro *micro, void *state);
 };
-extern const struct micro_case micro_engine, micro_fiber, micro_queue, micro_record, micro_protobuf, micro_http2,
-    micro_sqlite;
+extern const struct micro_case micro_engine, micro_recover, micro_fiber, micro_queue, micro_record, micro_protobuf,
+    micro_http2, micro_sqlite;
 
 /* On a fiber. `name` NULL: all. False: there is no such case. */
 bool micro_run(struct io *io, const char *name, double seconds, uint64_t rounds);

@@ -14,6 +14,7 @@
 #include "shard/api.h"
 #include "shard/call.h"
 #include "shard/engine.h"
+#include "store/record.h"
 
 #define WS(name) Temporal__Api__Workflowservice__V1__##name
 #define WS_INIT(name) TEMPORAL__API__WORKFLOWSERVICE__V1__##name##__INIT
@@ -39,6 +40,7 @@ struct wave {
     ProtobufCBinaryData tokens[WAVE];
     struct arena kept;
     struct arena_pool arenas;         /* of calls, as in the server */
+    struct buf records;               /* for the case `recover`: those of one wave */
     bool keeps;                       /* replies are read */
     uint64_t failed;
 };
@@ -213,7 +215,7 @@ static void close_all(struct wave *wave) {
     answer_tasks(wave, &command);
 }
 
-/* ---- the case --------------------------------------------------------------------------------------------------- */
+/* ---- the cases --------------------------------------------------------------------------------------------------- */
 
 static void *create(struct micro *micro) {
     struct wave *wave = MEM_NEW(struct wave);
@@ -225,9 +227,7 @@ static void *create(struct micro *micro) {
     return wave;
 }
 
-static void round_(struct micro *micro, void *state) {
-    struct wave *wave = state;
-    begin(wave);
+static void run_wave(struct wave *wave) {
     start_all(wave);
     take_all(wave, QUEUE_WORKFLOW);
     schedule_all(wave);
@@ -236,6 +236,12 @@ static void round_(struct micro *micro, void *state) {
     take_all(wave, QUEUE_WORKFLOW);
     close_all(wave);
     CHECK(engine_stats(wave->engine).workflows_closed == WAVE);
+}
+
+static void round_(struct micro *micro, void *state) {
+    struct wave *wave = state;
+    begin(wave);
+    run_wave(wave);
     CHECK(engine_stats(wave->engine).transitions == micro->count);
     end(wave);
 }
@@ -244,6 +250,43 @@ static void destroy(struct micro *micro, void *state) {
     arena_pool_free(&((struct wave *)state)->arenas);
     mem_free(state);
 }
+
+/* What a start does with the records of a wave, once they are read and their checksums are right. */
+static void *create_recover(struct micro *micro) {
+    struct wave *wave = create(micro);
+    begin(wave);
+    wave->store->kept = &wave->records;
+    run_wave(wave);
+    end(wave);
+    return wave;
+}
+
+static void round_recover(struct micro *micro, void *state) {
+    struct wave *wave = state;
+    struct engine_host host = {add_task, remove_task, poll_again, sticky_alive, namespace_by_id, attribute_type, wave};
+    wave->engine = engine_create(micro->io, &host, NULL);
+    struct reader reader = reader_of(buf_bytes(&wave->records));
+    uint64_t count = 0;
+    micro_begin(micro);
+    for (struct store_record record; reader.left.len; count++) {
+        CHECK(record_decode(&reader, &record));
+        engine_recover_record(wave->engine, &record);
+    }
+    micro_end(micro, count);
+    CHECK(engine_stats(wave->engine).resident == WAVE && engine_stats(wave->engine).open == 0);
+    engine_stop(wave->engine);
+    engine_destroy(wave->engine);
+}
+
+static void destroy_recover(struct micro *micro, void *state) {
+    buf_free(&((struct wave *)state)->records);
+    destroy(micro, state);
+}
+
+const struct micro_case micro_recover = {
+    "recover", "records", "journal records of closed workflows of one activity, given to an engine that starts",
+    create_recover, round_recover, destroy_recover,
+};
 
 const struct micro_case micro_engine = {
     "engine", "transitions", "the engine: accepted inputs, with their events, replies and journal records", create, round_,

@@ -30,6 +30,7 @@ static uint64_t append(struct store_loop *loop, const struct store_record *recor
     }
     CHECK(size <= FLIGHT_BYTES);
     record_encode(record, store->flight + store->flight_len);
+    if (store->kept) buf_append(store->kept, store->flight + store->flight_len, size);
     store->flight_len += size;
     return ++store->appended;
 }

@@ -11,6 +11,7 @@ struct micro_store {
     struct store_engine engine;
     uint64_t appended, durable;
     uint64_t hash;                    /* so that the hashing cannot be left out */
+    struct buf *kept;                 /* not NULL: every record is put there too */
     uint8_t *flight;
     size_t flight_len;
 };
