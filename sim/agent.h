@@ -54,6 +54,8 @@ bool client_look(struct agent *agent, const struct truth_flow *flow, const char 
 bool client_check_state(struct agent *agent, const struct truth_flow *flow, const char *run_id);
 /* A fiber for the audit, on the first client. */
 void audit_start(struct agent *agent);
+/* A fiber for the workflows of an older build's folder, if there is one; on the first client. */
+void older_start(struct agent *agent);
 /* Reads all runs that a list has of the id, which are to be closed, and compares each with its row. */
 bool client_look_at_all(struct agent *agent, const struct truth_flow *flow);
 

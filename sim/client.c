@@ -622,6 +622,7 @@ void client_start(struct io *io, void *arg) {
     client->agent.ended = client_ended;
     if (truth->clients[0] == world_node_of(io)) agent_fiber(&client->agent, "namespaces", namespaces_main, client);
     if (truth->clients[0] == world_node_of(io) && !truth->small) audit_start(&client->agent);
+    if (truth->clients[0] == world_node_of(io)) older_start(&client->agent);
     for (unsigned i = 0; i < truth->flow_count; i++) {
         struct truth_flow *flow = &truth->flows[i];
         if (truth->clients[flow->client] != world_node_of(io) || flow->judged) continue;

@@ -84,6 +84,7 @@
     X(FAULT_SLOW_LOOP, "code ran many times slower for a while", PROCESS, 20)                                  \
     X(FAULT_OUT_OF_MEMORY, "memory exhausted at the n-th allocation; the process ends", PROCESS, 20)           \
     X(FAULT_RECONFIGURED, "started again with other loops, memory or sizes", PROCESS, 20)                      \
+    X(FAULT_OLDER_FOLDER, "the first start found the data folder of an older build", PROCESS, 50)              \
     X(FAULT_HOSTILE_GARBAGE, "a peer sent garbage", CLIENT, 20)                                                \
     X(FAULT_HOSTILE_FRAMES, "a peer sent frames at random", CLIENT, 20)                                        \
     X(FAULT_HOSTILE_RESETS, "a peer began requests and reset them at once", CLIENT, 20)                        \

@@ -323,6 +323,10 @@ int64_t world_disk_read(struct world *world, unsigned index, const char *path, s
     return result;
 }
 
+void world_disk_mkdir(struct world *world, unsigned node, const char *path) {
+    CHECK(disk_mkdir(world_node_at(world, node)->disk, path) == 0);
+}
+
 void world_disk_put(struct world *world, unsigned node, const char *path, struct bytes bytes) {
     CHECK(world_node_state(world, node) != NODE_RUNNING);
     disk_put(world_node_at(world, node)->disk, path, bytes);

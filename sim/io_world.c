@@ -247,7 +247,8 @@ static uint32_t share_of(enum fault fault) {
     case FAULT_DISK_FULL:
     case FAULT_WOBBLE:
     case FAULT_WALL_DRIFT:
-    case FAULT_COARSE: return 150000;
+    case FAULT_COARSE:
+    case FAULT_OLDER_FOLDER: return 150000;
     default: break;
     }
     switch (fault_table[fault].group) {

@@ -193,6 +193,7 @@ static void *begin(struct world *world, struct nemesis *nemesis, const struct ru
     leave_out(truth, &options->workflows);
     nemesis_set_exited(nemesis, exited, truth);
     truth->server = add(truth, nemesis, "server", server_node_start, 6);
+    older_put(truth);
     truth->model = model_create(world, truth->server);
     for (unsigned i = 0; i < truth->worker_count; i++)
         truth->workers[i] = add(truth, nemesis, workers[i], worker_start, 2);
@@ -269,6 +270,7 @@ static void *begin_load(struct world *world, struct nemesis *nemesis, const stru
 static bool work_done(const struct truth *truth) {
     for (unsigned i = 0; i < truth->race_count; i++)
         if (!truth->races[i].over) return false;
+    if (truth->calm && truth->older == OLDER_WAITS) return false;
     return (truth->calm ? truth->judged_count : truth->closed_count) == truth->flow_count;
 }
 
@@ -308,6 +310,7 @@ static const char *explain(void *arg) {
     struct truth *truth = arg;
     fprintf(stderr, "%u of %u workflows have ended, %u were judged, the audit is in phase %u of %u; the others:\n",
             truth->closed_count, truth->flow_count, truth->judged_count, truth->audit, AUDIT_DONE);
+    if (truth->older == OLDER_WAITS) fprintf(stderr, "  workflows of the older build's folder have not ended\n");
     unsigned shown = 0;
     const char *first = NULL;
     for (unsigned i = 0; i < truth->flow_count && shown < 10; i++) {

@@ -59,6 +59,9 @@ struct truth_racer {
 /* The audit's phases: it is done once (audit.c). */
 enum truth_audit { AUDIT_WAITS, AUDIT_BEFORE, AUDIT_RESTART, AUDIT_AFTER, AUDIT_DONE };
 
+/* The workflows of an older build's folder (older.c). */
+enum truth_older { OLDER_NONE, OLDER_WAITS, OLDER_DONE };
+
 /* What was answered about a run before the audit's restart: hashes. */
 struct truth_answer {
     const struct model_run *run;
@@ -88,6 +91,7 @@ struct truth {
     bool calm;                           /* clients fetch histories now */
     int64_t calm_at;
     enum truth_audit audit;
+    enum truth_older older;
     struct truth_answer *answers;
     unsigned answer_count, restart_from; /* the server's life before the audit's restart */
     uint64_t terminations, describes, lists, starts, signals, cancels, queries, tasks, activities, heartbeats, histories, duplicates, dropped;
@@ -100,6 +104,9 @@ unsigned truth_racing(const struct truth *truth, const struct truth_race *race);
 void truth_free(struct truth *truth);
 /* world_fail when the histories do not fit what clients know, or are wrong in themselves. */
 void judge_flow(struct truth *truth, struct truth_flow *flow);
+
+/* The folder of an older build, for the server's first start, when the seed wants it. */
+void older_put(struct truth *truth);
 
 /* Entries of the nodes; arg is the truth. */
 void worker_start(struct io *io, void *truth);

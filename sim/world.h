@@ -212,6 +212,8 @@ void world_disk_fill(struct world *world, unsigned node, uint64_t room);
 int64_t world_disk_read(struct world *world, unsigned node, const char *path, struct buf *out);
 /* Gives a file of a node that is down these bytes, durably, or removes it. */
 void world_disk_put(struct world *world, unsigned node, const char *path, struct bytes bytes);
+/* A folder, on a disk that has none by this name. */
+void world_disk_mkdir(struct world *world, unsigned node, const char *path);
 void world_disk_remove(struct world *world, unsigned node, const char *path);
 /* Bytes of a file that cannot be read until they are written. */
 void world_disk_spoil(struct world *world, unsigned node, const char *path, uint64_t offset, uint64_t len);
