@@ -14,6 +14,7 @@ enum { BATCH_BASE_NS = 2000, CALLBACK_NS = 400, HOOK_ROUNDS_MAX = 1000, LOOP_STA
 
 static void loop_step(struct world *world, struct event *event);
 static void timer_due(struct world *world, struct event *event);
+static void posts_due(struct world *world, struct event *event);
 
 /* ---- life ---- */
 
@@ -29,6 +30,7 @@ struct io *loop_create(struct io_node *node, io_start_fn *start, void *arg) {
     list_init(&io->recv_starved);
     io->step = (struct event){loop_step, EVENT_IDLE};
     io->timer_event = (struct event){timer_due, EVENT_IDLE};
+    io->posts_event = (struct event){posts_due, EVENT_IDLE};
     io->now = node_mono(node);
     node->loops = world_realloc(node->loops, (node->loop_count + 1) * sizeof *node->loops);
     node->loops[node->loop_count++] = io;
@@ -39,6 +41,7 @@ void loop_drop(struct io *io) {
     struct world *world = io->node->world;
     event_cancel(world, &io->step);
     event_cancel(world, &io->timer_event);
+    event_cancel(world, &io->posts_event);
     LIST_EACH(it, &io->busy) {
         struct io_op *op = LIST_ENTRY(it, struct io_op, link);
         if (OP_STATE(op) == OP_HEAP) op_unschedule(world, op);
@@ -184,6 +187,19 @@ static struct inbox *inbox_from(struct io *to, unsigned sender) {
     return &to->inboxes[sender];
 }
 
+static void posts_due(struct world *world, struct event *event) {
+    (void)world;
+    loop_wake(CONTAINER_OF(event, struct io, posts_event));
+}
+
+/* The messages to a loop may be under way for a while: other things happen meanwhile on both sides. */
+static void hold_posts(struct io *to) {
+    struct world *world = to->node->world;
+    if (to->posts_from > world->now || !fault_strikes(world, FAULT_LATE_POST, PRNG_SCHEDULE, 10000)) return;
+    to->posts_from = world->now + prng_skewed(&world->streams[PRNG_SCHEDULE], SIM_US, 20 * SIM_MS);
+    event_schedule(world, &to->posts_event, to->posts_from);
+}
+
 void io_post(struct io *io, unsigned to_loop, struct io_msg *msg) {
     struct io_node *node = io->node;
     CHECK(to_loop < node->loop_count);
@@ -201,6 +217,7 @@ void io_post(struct io *io, unsigned to_loop, struct io_msg *msg) {
     to->posts_waiting++;
     io->stats.posts++;
     trace_event(node, io->index, SIM_post, false, io->stats.posts, (int64_t)to_loop, 0);
+    hold_posts(to);
     loop_wake(to);
 }
 
@@ -417,11 +434,15 @@ static uint32_t some_of(struct world *world, uint32_t count, enum fault fault) {
     return 1 + (uint32_t)prng_below(&world->streams[PRNG_SCHEDULE], count);
 }
 
+static uint32_t posts_here(const struct io *io) {
+    return io->posts_from <= io->node->world->now ? io->posts_waiting : 0;
+}
+
 static void run_batch(struct io *io) {
     struct world *world = io->node->world;
     struct batch batch = {some_of(world, io->ready.count, FAULT_SMALL_BATCH),
                           some_of(world, deferred_left(io), FAULT_SMALL_BATCH),
-                          some_of(world, io->posts_waiting, FAULT_LATE_POST), io->sequence};
+                          some_of(world, posts_here(io), FAULT_LATE_POST), io->sequence};
     uint32_t callbacks = 0;
     if (!io->started) {
         io->started = true;
@@ -466,7 +487,7 @@ static void loop_step(struct world *world, struct event *event) {
     io->stats.enters++;
     timer_arm(io);
     bool due = io->timers.count && deadline_of(io->timers.items[0]) <= io->now;
-    if (io->ready.count || deferred_left(io) || io->posts_waiting || due || !list_empty(&io->armed)) loop_wake(io);
+    if (io->ready.count || deferred_left(io) || posts_here(io) || due || !list_empty(&io->armed)) loop_wake(io);
 }
 
 void loop_wake(struct io *io) {

@@ -225,7 +225,8 @@ struct io {
     struct inbox *inboxes;                             /* by sender */
     unsigned inbox_count;
     uint32_t posts_waiting;
-    struct event step, timer_event;
+    int64_t posts_from;                                /* before that time those that wait are not there yet */
+    struct event step, timer_event, posts_event;
     struct context context, outside;                   /* its callbacks run on a stack of their own */
     void *stack;
     uint64_t sequence;

@@ -37,6 +37,8 @@ static struct status configure(const struct server_node *node, struct arena *are
     struct io *io = node->io;
     struct world *world = world_of(io);
     bool small = node->truth->small;
+    static const char *const keepalives[] = {"1m", "1m", "5s", "1s"};
+    static const char *const keepalive_timeouts[] = {"20s", "2s", "1s"};
     static const uint64_t segments[] = {128 << 10, 512 << 10, 4 << 20};
     /* Another configuration in every fourth life, unless the seed has one for all. */
     bool changes = world_fault_on(world, FAULT_RECONFIGURED);
@@ -48,6 +50,8 @@ static struct status configure(const struct server_node *node, struct arena *are
         {"insecure", "true"}, {"log-format", "text"}, {"history-shards", "16"},
         {"loops", small ? "1" : loops[prng_below(&own, ARRAY_LEN(loops))]},
         {"store.segment-size", "1MiB"}, {"store.reserve", "1MiB"}, {"store.checkpoint-bytes", "1MiB"},
+        {"net.keepalive-interval", small ? "1m" : keepalives[prng_below(&own, ARRAY_LEN(keepalives))]},
+        {"net.keepalive-timeout", small ? "20s" : keepalive_timeouts[prng_below(&own, ARRAY_LEN(keepalive_timeouts))]},
         {"store.checkpoint-interval", small ? "100ms" : checkpoints[prng_below(&own, ARRAY_LEN(checkpoints))]},
     };
     struct status status = config_load(io, flags, ARRAY_LEN(flags), arena, config);

@@ -449,7 +449,8 @@ static bool poll(struct agent *agent, const char *method, const void *request, c
     int64_t timeout = (5 + agent_dice(agent, 60)) * SIM_SECOND;
     bool patient = agent_dice(agent, 1000) >= 150 || agent->truth->small;
     if (patient) return agent_call(agent, method, request, type, timeout, result, response);
-    return agent_call_cancel(agent, method, request, type, timeout, agent_dice(agent, 2000000) * SIM_US, result, response);
+    int64_t patience = (1 + agent_dice(agent, 1u << (5 + agent_dice(agent, 17)))) * SIM_US;     /* most are as short as a hand-off */
+    return agent_call_cancel(agent, method, request, type, timeout, patience, result, response);
 }
 
 static void poll_workflows(void *arg) {

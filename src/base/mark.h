@@ -45,14 +45,14 @@
     X(LOAD_STALE, 2000, "a load was asked for again, as the run had changed meanwhile")                        \
     X(CALL_PARKED, 50, "a call waited for a load")                                                             \
     X(TASK_PARKED, 50, "a task and its poll waited for a load")                                                \
-    X(PARKED_POLL_GONE, 0, "a poll went away while its run was loaded; the task went back")                    \
+    X(PARKED_POLL_GONE, 600, "a poll went away while its run was loaded; the task went back")                  \
     X(SUCCESSOR_DROPPED, 0, "recovery removed a successor whose predecessor is open")                          \
     X(SUCCESSOR_IN_DOUBT, 0, "a successor waited until its predecessor was read")                              \
     X(EFFECT_WAITED, 1, "an answer waited for its record")                                                     \
     X(CLOCK_WENT_BACK, 50, "a run's time stood still as the wall clock had gone back")                         \
     /* starts and signals */                                                                                   \
     X(START_KNOWN, 50, "a start's request id was known")                                                       \
-    X(START_REFUSED_CLOSED, 0, "a start met a closed run and was refused")                                     \
+    X(START_REFUSED_CLOSED, 50, "a start met a closed run and was refused")                                    \
     X(SIGNAL_KNOWN, 50, "a signal's request id was known")                                                     \
     /* workflow tasks */                                                                                       \
     X(BUFFERED, 1, "an event was held back while a workflow task ran")                                         \
@@ -64,7 +64,7 @@
     X(TASK_TRANSIENT, 50, "a workflow task that failed again left no events")                                  \
     X(TASK_TOKEN_STALE, 50, "the token of a workflow task was refused")                                        \
     X(TASK_STALE, 600, "a queue handed out a task that its run no longer had")                                 \
-    X(HANDOFF_GONE, 0, "a poll went away between its queue and the run; the task went back")                   \
+    X(HANDOFF_GONE, 1000, "a poll went away between its queue and the run; the task went back")                \
     X(TASK_INLINE, 50, "the next workflow task left with the answer to the one before")                        \
     X(CLOSE_UNHANDLED, 200, "a run could not close over events that its workflow had not seen")                \
     /* activities */                                                                                           \
@@ -82,7 +82,7 @@
     X(DRAINED, 50, "every connection was drained before the end")                                              \
     X(DRAIN_CUT, 1000, "connections were cut, as the drain took too long")                                     \
     X(ACCEPT_FAILED, 50, "accept failed and was tried again")                                                  \
-    X(KEEPALIVE_LOST, 0, "a connection was closed, as it did not answer a ping")                               \
+    X(KEEPALIVE_LOST, 600, "a connection was closed, as it did not answer a ping")                             \
     X(CALM_DOWN, 200, "a peer that asked for work and brought none was sent away")                             \
     X(FRAME_REFUSED, 50, "a connection that broke HTTP/2 was ended")                                           \
     X(REQUEST_RESET, 50, "a request was reset by its client")
