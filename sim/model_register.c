@@ -22,13 +22,14 @@ enum outcome { OUTCOME_PENDING, OUTCOME_NEW, OUTCOME_SAME, OUTCOME_USED, OUTCOME
 /* One of the states that the id may be in. No padding: states are compared as bytes. */
 struct state {
     uint64_t past;                       /* runs of known index that were the newest before */
+    uint64_t signalled;                  /* requests whose SignalWithStart the newest run knows */
     uint16_t run, request;               /* the newest run; the request that started it, 0 is another */
     uint16_t status, unused[3];
     struct {
         uint16_t outcome, run, status, unused;
     } slots[SLOTS];
 };
-static_assert(sizeof(struct state) == 24 + 8 * SLOTS, "no padding");
+static_assert(sizeof(struct state) == 32 + 8 * SLOTS, "no padding");
 
 struct model_op {
     struct model_register *reg;
@@ -115,8 +116,14 @@ static void retire(struct state *state) {
     if (state->run >= RUN_KNOWN && state->run < RUN_OF_REQUEST) state->past |= UINT64_C(1) << (state->run - RUN_KNOWN);
 }
 
+static uint64_t signal_bit(const struct model_op *op) {
+    CHECKF(op->request < 64, "one id has too many requests");
+    return op->call.with_signal ? UINT64_C(1) << op->request : 0;
+}
+
 static void start_new(struct state *state, const struct model_op *op) {
     retire(state);
+    state->signalled = signal_bit(op);
     state->run = (uint16_t)(RUN_OF_REQUEST + op->request);
     state->request = op->request;
     state->status = MODEL_OPEN;
@@ -125,9 +132,12 @@ static void start_new(struct state *state, const struct model_op *op) {
 static enum outcome apply_start(struct state *state, const struct model_op *op) {
     const struct model_call *call = &op->call;
     bool present = state->run != RUN_NONE;
-    if (present && state->request == op->request) return OUTCOME_SAME;
+    if (present && (state->request == op->request || (state->signalled & signal_bit(op)))) return OUTCOME_SAME;
     if (is_open(state) && call->conflict == MODEL_CONFLICT_FAIL) return OUTCOME_MET;
-    if (is_open(state) && call->conflict == MODEL_CONFLICT_USE) return OUTCOME_USED;
+    if (is_open(state) && call->conflict == MODEL_CONFLICT_USE) {
+        state->signalled |= signal_bit(op);
+        return OUTCOME_USED;
+    }
     bool good = state->status == MODEL_COMPLETED || state->status == MODEL_CONTINUED;
     bool refused = call->reuse == MODEL_REUSE_REJECT || (call->reuse == MODEL_REUSE_FAILED_ONLY && good);
     if (present && !is_open(state) && refused) return OUTCOME_MET;
@@ -155,6 +165,7 @@ static enum outcome apply_close(struct state *state, const struct model_call *ca
     if (call->status != MODEL_CONTINUED) return OUTCOME_DONE;
     retire(state);
     state->run = (uint16_t)(RUN_AFTER + run);
+    state->signalled = 0;
     state->request = 0;
     state->status = MODEL_OPEN;
     return OUTCOME_DONE;
@@ -211,7 +222,8 @@ static void go_on(struct model_register *reg) {
             if (!op || set->states[i].slots[slot].outcome != OUTCOME_PENDING) continue;
             struct state state = set->states[i];
             apply(&state, op);
-            bool idle = state.run == set->states[i].run && state.status == set->states[i].status;
+            bool idle = state.run == set->states[i].run && state.status == set->states[i].status &&
+                        state.signalled == set->states[i].signalled;
             if (op->lost_in && idle) continue;           /* nobody will ask */
             if (op->lost_in) lose_outcome(&state, slot);
             add(reg, &state);

@@ -93,7 +93,8 @@
     X(EVICT_NOW, "a run leaves memory as soon as it may")                                                      \
     X(SEGMENT_ENDS, "the journal goes on in its next segment before this one is full")                         \
     X(SHORT_PAGE, "a page of a history ends early")                                                            \
-    X(POLL_ENDS, "a poll ends empty at once")
+    X(POLL_ENDS, "a poll ends empty at once")                                                                  \
+    X(TURN_WAITS, "a call waits for its turn though its loop keeps up")
 
 /* Of what a state is: X(NAME, what the number beside it is) */
 #define OBSERVED(X) X(EXECUTION, "an execution's after a change, by its number")

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/mark.h"
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/mem.h"
@@ -79,7 +80,7 @@ static void wait_for_turn(struct fair *fair, struct call *call, bool must) {
 
 void fair_take(struct fair *fair, struct call *call, bool must) {
     io_hook_arm(fair->io, &fair->hook);
-    if (fair->waiting || fair->ran >= FAIR_BATCH) {
+    if (fair->waiting || fair->ran >= FAIR_BATCH || nudge(NUDGE_TURN_WAITS)) {
         wait_for_turn(fair, call, must);
         return;
     }
@@ -100,7 +101,7 @@ static void run_next(struct fair *fair) {
 static void batch_over(struct io *io, struct io_hook *hook) {
     struct fair *fair = CONTAINER_OF(hook, struct fair, hook);
     fair->ran = 0;
-    for (unsigned i = 0; i < FAIR_BATCH && fair->waiting; i++) run_next(fair);
+    for (unsigned i = 0; i < FAIR_BATCH && fair->waiting && !(i && nudge(NUDGE_TURN_WAITS)); i++) run_next(fair);
     if (fair->waiting) io_hook_arm(io, &fair->hook);
 }
 
