@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 
-enum { COPIES_MAX = 64, SECTOR = 512, BLOCK = 4096 };
+enum { COPIES_MAX = 512, SECTOR = 512, BLOCK = 4096 };
 #define FOLDER "/data/journal"
 
 struct copy {
