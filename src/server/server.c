@@ -382,6 +382,12 @@ static void signalled(struct io *io, struct io_op *op) {
     fiber_wake(io, server->fiber);
 }
 
+/* The fiber that they wake is about to end. */
+static void end_signals(struct server *server) {
+    io_cancel(server->io, &server->signals);
+    while (server->signals.busy) fiber_park(server->io);
+}
+
 static void init(struct server *server, struct io *io, const struct config *config) {
     *server = (struct server){.io = io, .config = config, .fiber = fiber_current(io), .started_at = io_now(io)};
     server->loop_count = config->loops ? (unsigned)config->loops : io_cpu_count(io);
@@ -427,9 +433,13 @@ int server_main(struct io *io, const struct config *config) {
     if (*config->record && !start_recording(io, config)) return 1;
     struct server *server = MEM_NEW(struct server);
     init(server, io, config);
-    if (!start(server)) return 1;
+    if (!start(server)) {
+        end_signals(server);
+        return 1;
+    }
     if (!listen_all(server)) {
         stop(server);
+        end_signals(server);
         return 1;
     }
     mark(MARK_SERVING);
@@ -439,8 +449,7 @@ int server_main(struct io *io, const struct config *config) {
     while (!server->stop_asked) fiber_park(io);
     stop(server);
     if (server->tls) tls_config_destroy(server->tls);
-    io_cancel(io, &server->signals);
-    while (server->signals.busy) fiber_park(io);
+    end_signals(server);
     route_destroy(server->route);
     mem_free(server->loops);
     mem_free(server);
