@@ -60,6 +60,16 @@ static void report(const struct reel *reel, uint64_t *entries, uint64_t *trace) 
            reel->state == REEL_RUNS ? reel->waits_for : "");
 }
 
+/* A recording that was cut ends in one log at least. Where none does, what they wait for was not done this time. */
+static void check_cut(struct io_node *node) {
+    for (unsigned i = 0; i < node->loop_count; i++)
+        if (node->loops[i]->reel.state != REEL_RUNS) return;
+    for (unsigned i = 0; i < node->helper_count; i++)
+        if (node->helpers[i]->reel.state != REEL_RUNS) return;
+    struct reel *reel = &node->loops[0]->reel;
+    reel_differs(reel, "it waits for %s, and no log ends here", reel->waits_for);
+}
+
 int main(int argc, char **argv) {
     struct io_node *node = MEM_NEW(struct io_node);
     take_options(node, argc, argv);
@@ -70,6 +80,7 @@ int main(int argc, char **argv) {
     uint64_t entries = 0, trace = 0;
     for (unsigned i = 0; i < node->loop_count; i++) report(&node->loops[i]->reel, &entries, &trace);
     for (unsigned i = 0; i < node->helper_count; i++) report(&node->helpers[i]->reel, &entries, &trace);
+    check_cut(node);
     printf("norn-replay: the same as recorded: %llu entries, trace=%016llx\n", (unsigned long long)entries,
            (unsigned long long)trace);
     return REPLAY_SAME;
