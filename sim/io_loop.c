@@ -195,7 +195,8 @@ static void posts_due(struct world *world, struct event *event) {
 /* The messages to a loop may be under way for a while: other things happen meanwhile on both sides. */
 static void hold_posts(struct io *to) {
     struct world *world = to->node->world;
-    if (to->posts_from > world->now || !fault_strikes(world, FAULT_LATE_POST, PRNG_SCHEDULE, 10000)) return;
+    if (to->posts_from > world->now) return;
+    if (!fault_strikes(world, FAULT_LATE_POST, PRNG_SCHEDULE, world->late_post_rate)) return;
     to->posts_from = world->now + prng_skewed(&world->streams[PRNG_SCHEDULE], SIM_US, 20 * SIM_MS);
     event_schedule(world, &to->posts_event, to->posts_from);
 }

@@ -180,6 +180,7 @@ struct world {
     void *record;                                      /* FILE */
     struct list scripted;                              /* struct scripted */
     struct list socks, pipes_free, socks_free;         /* io_net.c */
+    uint32_t late_post_rate;                           /* how many in a million messages between loops are held */
     void *stacks_free;                                 /* io_mem.c */
     void *late[LATE_FREES];                            /* io_mem.c: freed by their owners */
     unsigned late_next;

@@ -322,6 +322,8 @@ struct world *world_create(const struct world_options *options) {
     struct world *world = world_alloc(sizeof *world);
     world->options = *options;
     for (int i = 0; i < PRNG_STREAM_COUNT; i++) world->streams[i] = prng_fork(options->seed, stream_names[i], 0);
+    struct prng late = prng_fork(options->seed, "late posts", 0);
+    world->late_post_rate = (uint32_t)prng_skewed(&late, 2000, 300000);
     list_init(&world->scripted);
     list_init(&world->socks);
     list_init(&world->pipes_free);
