@@ -199,7 +199,7 @@ int64_t journal_start(struct journal *journal) {
 void journal_stop(struct journal *journal) {
     struct io *io = journal->io;
     journal->stopper = fiber_current(io);
-    while (journal->flying || gathering(journal)->count) fiber_park(io);
+    while (journal->flying || gathering(journal)->count || journal->closing) fiber_park(io);
     journal->stopping = true;
     keeper_stop(journal);
     fiber_close(io, journal->active.file);

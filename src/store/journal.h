@@ -52,6 +52,7 @@ struct journal {
     struct io_op keeper_timer;
     bool keeper_waits, stopping;
     struct fiber *stopper;            /* waits for the journal to be still */
+    unsigned closing;                 /* files of sealed segments that are being closed */
     uint64_t next_size;               /* what the next segment must hold; 0: the usual */
     bool blocked;                     /* no room to prepare a segment */
     bool has_reserve, wants_reserve;  /* the file `reserve`; someone needs its room */

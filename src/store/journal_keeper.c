@@ -289,15 +289,19 @@ void keeper_stop(struct journal *journal) {
 
 struct closing {
     struct io_op op;
+    struct journal *journal;
 };
 
 static void on_closed(struct io *io, struct io_op *op) {
-    (void)io;
-    mem_free(op->ctx);
+    struct closing *closing = op->ctx;
+    struct journal *journal = closing->journal;
+    mem_free(closing);
+    if (--journal->closing == 0 && journal->stopper) fiber_wake(io, journal->stopper);
 }
 
 void keeper_close_file(struct journal *journal, struct io_file file) {
     struct closing *closing = MEM_NEW(struct closing);
-    closing->op = (struct io_op){.done = on_closed, .ctx = closing};
+    *closing = (struct closing){.op = {.done = on_closed, .ctx = closing}, .journal = journal};
+    journal->closing++;
     io_close(journal->io, &closing->op, file);
 }
