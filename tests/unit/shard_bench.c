@@ -109,11 +109,21 @@ static void checkpointed(void *ctx) {
     wait->done = true;
     fiber_wake(wait->io, wait->fiber);
 }
+/* Messages take their time, up to 20 ms: the engine may learn later than the caller that images are written. */
+static bool images_under_way(const struct bench *bench) {
+    LIST_EACH(it, &bench->engine->lru) {
+        const struct exec *exec = LIST_ENTRY(it, struct exec, lru);
+        if (exec->image_given != exec->imaged) return true;
+    }
+    return false;
+}
+
 void bench_checkpoint(struct bench *bench) {
     struct checkpoint_wait wait = {bench->io, fiber_current(bench->io), false};
     store_checkpoint(bench->loop, checkpointed, &wait);
     while (!wait.done) fiber_park(bench->io);
     bench_wait(bench, MS);
+    for (unsigned ms = 0; ms < 50 && images_under_way(bench); ms++) bench_wait(bench, MS);
 }
 
 /* ---- running ---- */
