@@ -543,11 +543,12 @@ static void work_on(struct agent *agent, struct truth_flow *flow) {
 
 /* ---- the process ---- */
 
-/* Its namespace is there, and the workflow whose id it takes has ended. */
+/* Its namespace is there, and the workflow whose id it takes has ended and is known by its run: nothing but its place as the
+ * newest tells which it was. */
 static bool may_start(const struct truth *truth, const struct truth_flow *flow) {
     for (unsigned i = 0; i < truth->namespace_count; i++)
         if (flow->namespace == truth->namespaces[i] && truth->namespace_known[i] != KNOWN_YES) return false;
-    return !flow->before || flow->before->closed;
+    return !flow->before || (flow->before->closed && flow->before->run_id[0]);
 }
 
 /* Who was told of a namespace finds it, whichever loop has what is asked for. */
