@@ -120,6 +120,13 @@ static void do_damage(struct damage *damage, enum fault kind, const struct copy 
     }
 }
 
+/* Without the newest segment that has records, the journal looks as if it ended before: nothing can tell. */
+static bool is_newest(const struct folder *folder, const struct copy *copy) {
+    for (const struct copy *it = folder->copies + folder->count; it-- > copy + 1;)
+        if (strstr(it->path, ".log") && written(it) > BLOCK) return false;
+    return true;
+}
+
 /* ---- when ---- */
 
 void damage_strike(struct damage *damage) {
@@ -136,6 +143,7 @@ void damage_strike(struct damage *damage) {
     const struct copy *copy = &folder->copies[prng_below(dice(damage), folder->count)];
     uint64_t end = written(copy);
     bool possible = kind == FAULT_OLD_FILES ? damage->old.count > 0 : end >= BLOCK;
+    if (kind == FAULT_MISSING_FILE && is_newest(folder, copy)) possible = false;
     if (possible && world_fault_happens(world, kind)) {
         do_damage(damage, kind, copy, prng_below(dice(damage), end ? end : 1));
         damage->pending = true;
