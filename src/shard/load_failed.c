@@ -1,3 +1,4 @@
+/* load_failed: ends what waited for the load, or keeps it for another try. */
 #include "shard/load_failed.h"
 
 #include "base/mark.h"
